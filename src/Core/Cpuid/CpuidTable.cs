@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Hv.Core.Cpuid;
 
 /// <summary>What CPUID answers for one leaf and subleaf.</summary>
@@ -17,32 +15,47 @@ public readonly record struct CpuidEntry(uint Leaf, uint? Subleaf, CpuidResult R
 /// </summary>
 public sealed class CpuidTable
 {
-    private readonly Dictionary<ulong, CpuidResult> _rows;
-    private readonly HashSet<uint> _indexed;
+    private readonly ulong[] _keys;
+    private readonly CpuidResult[] _results;
+    private readonly bool[] _anySubleaf;
 
-    /// <summary>Makes a table of <paramref name="entries"/>; a later row replaces an earlier one of the same leaf and subleaf.</summary>
+    /// <summary>Makes a table of <paramref name="entries"/>; a later row replaces an earlier one of the same leaf and subleaf. A leaf with any row
+    /// that names a subleaf looks at ECX; its row without one is then subleaf 0.</summary>
     public CpuidTable(IEnumerable<CpuidEntry> entries)
     {
         Entries = [.. entries];
-        _rows = [];
-        _indexed = [];
+        HashSet<uint> indexed = [.. Entries.Where(e => e.Subleaf is not null).Select(e => e.Leaf)];
+        var rows = new SortedDictionary<ulong, CpuidEntry>();
         foreach (CpuidEntry entry in Entries)
-        {
-            _rows[Key(entry.Leaf, entry.Subleaf ?? 0)] = entry.Result;
-            if (entry.Subleaf is not null)
-                _indexed.Add(entry.Leaf);
-        }
+            rows[((ulong)entry.Leaf << 32) | (entry.Subleaf ?? 0)] = entry;
+        _keys = [.. rows.Keys];
+        _results = [.. rows.Values.Select(e => e.Result)];
+        _anySubleaf = [.. rows.Values.Select(e => !indexed.Contains(e.Leaf))];
     }
 
     /// <summary>The rows, in the order given.</summary>
     public IReadOnlyList<CpuidEntry> Entries { get; }
 
-    /// <summary>The answer to a query.</summary>
+    /// <summary>The answer to a query; zeros where there is no row.</summary>
     public CpuidResult Query(uint leaf, uint subleaf)
     {
-        ref readonly CpuidResult row = ref CollectionsMarshal.GetValueRefOrNullRef(_rows, Key(leaf, _indexed.Contains(leaf) ? subleaf : 0));
-        return System.Runtime.CompilerServices.Unsafe.IsNullRef(in row) ? default : row;
+        ulong key = ((ulong)leaf << 32) | subleaf;
+        int row = Array.BinarySearch(_keys, key);
+        if (row < 0)
+        {
+            row = ~row - 1;
+            if (row < 0 || _keys[row] >> 32 != leaf || !_anySubleaf[row])
+                return default;
+        }
+
+        return _results[row];
     }
 
-    private static ulong Key(uint leaf, uint subleaf) => ((ulong)leaf << 32) | subleaf;
+    /// <summary>As <see cref="Query(uint, uint)"/>, with what differs between the vCPUs of a machine: leaf 1 EBX[31:24], the initial APIC ID
+    /// (SDM 2A CPUID), is the vCPU's index.</summary>
+    public CpuidResult Query(uint leaf, uint subleaf, int vcpu)
+    {
+        CpuidResult result = Query(leaf, subleaf);
+        return leaf == 1 ? result with { Ebx = (result.Ebx & 0x00FF_FFFF) | ((uint)vcpu << 24) } : result;
+    }
 }
