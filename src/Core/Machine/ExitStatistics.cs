@@ -1,0 +1,32 @@
+using System.Runtime.CompilerServices;
+using Hv.Core.Exits;
+
+namespace Hv.Core.Machine;
+
+/// <summary>Counters of one vCPU, or the sum over a machine's. Plain memory: a reader on another thread sees a recent value.</summary>
+public sealed class ExitStatistics
+{
+    private readonly long[] _exits = new long[Enum.GetValues<ExitReason>().Length];
+
+    /// <summary>Exits with this reason.</summary>
+    public long this[ExitReason reason] => _exits[(int)reason];
+
+    /// <summary>Hypercalls made, refused ones too.</summary>
+    public long Hypercalls => this[ExitReason.Hypercall];
+
+    /// <summary>Instructions retired while the machine ran; 0 where the backend cannot count.</summary>
+    public long Instructions { get; internal set; }
+
+    /// <summary>All exits.</summary>
+    public long Total => _exits.Sum();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Count(ExitReason reason) => _exits[(int)reason]++;
+
+    internal void Add(ExitStatistics other)
+    {
+        for (int i = 0; i < _exits.Length; i++)
+            _exits[i] += other._exits[i];
+        Instructions += other.Instructions;
+    }
+}
