@@ -1,0 +1,112 @@
+using Hv.Backends.Svm.Silicon;
+using Hv.Core;
+using Hv.Core.Exits;
+
+namespace Hv.Backends.Svm.Hypervisor;
+
+/// <summary>Turns a VMCB after #VMEXIT into the neutral exit. Pure and total: a code that has no neutral meaning is <see cref="ExitReason.Unknown"/>.</summary>
+public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
+{
+    private const ulong Pe = 1, Lma = 1ul << 10, VirtualMode = 1ul << 17;
+
+    private SvmExitCapture() { }
+
+    /// <inheritdoc/>
+    public static void Capture(in SvmRawExit raw, out VmExit exit)
+    {
+        ref readonly VmcbControl control = ref raw.Vmcb.Control;
+        var numbers = new RawExit((ulong)control.ExitCode, control.ExitInfo1, control.ExitInfo2);
+        var site = new ExitSite(raw.Vmcb.Save.Rip, InstructionLength(control, raw.Vmcb.Save.Rip), ModeOf(raw.Vmcb.Save), (byte)(raw.Vmcb.Save.Cpl & 3));
+        exit = control.ExitCode switch
+        {
+            SvmExitCode.VMMCALL => VmExit.Plain(ExitReason.Hypercall, site, numbers),
+            SvmExitCode.IOIO => FromIo(raw, site, numbers),
+            SvmExitCode.MSR => FromMsr(raw, site, numbers),
+            SvmExitCode.CPUID => VmExit.FromCpuid(site, numbers, (uint)raw.Vmcb.Save.Rax, (uint)raw.Registers.Rcx),
+            SvmExitCode.NPF => FromNestedFault(raw, site, numbers),
+            SvmExitCode.HLT => VmExit.Plain(ExitReason.Halt, site with { Rip = AfterInstruction(raw.Vmcb, site) }, numbers),
+            SvmExitCode.SHUTDOWN => VmExit.Plain(ExitReason.Shutdown, site, numbers),
+            SvmExitCode.INTR => VmExit.Plain(ExitReason.Cancelled, site, numbers),
+            SvmExitCode.VINTR => VmExit.Plain(ExitReason.InterruptWindow, site, numbers),
+            SvmExitCode.INVALID => VmExit.Plain(ExitReason.EntryFailed, site, numbers),
+            >= SvmExitCode.EXCP0 and < SvmExitCode.EXCP0 + 32 => FromException(raw, site, numbers),
+            _ => VmExit.Plain(ExitReason.Unknown, site, numbers),
+        };
+    }
+
+    /// <summary>RIP past the instruction that exited: nRIP, or where the processor saves none, RIP and the length that is known from the code.</summary>
+    public static ulong AfterInstruction(in Vmcb vmcb, in ExitSite site)
+    {
+        if (vmcb.Control.NextRip != 0)
+            return vmcb.Control.NextRip;
+        ulong next = site.Rip + site.InstructionLength;
+        return (site.Mode & GuestMode.Code64) != 0 ? next : (uint)next;
+    }
+
+    // Without nRIP the length is fixed for instructions that take no prefix in practice (APM 2 15.7.1 tells hypervisors to decode otherwise); EXITINFO2 of IOIO is the
+    // next RIP in any case. nRIP is 0 for exits that are not an instruction's.
+    private static byte InstructionLength(in VmcbControl control, ulong rip)
+    {
+        ulong next = control.ExitCode == SvmExitCode.IOIO ? control.ExitInfo2 : control.NextRip;
+        if (next != 0)
+            return (byte)((next - rip) & 0xF);
+        return control.ExitCode switch
+        {
+            SvmExitCode.VMMCALL => 3,
+            SvmExitCode.CPUID or SvmExitCode.MSR => 2,
+            SvmExitCode.HLT => 1,
+            _ => 0,
+        };
+    }
+
+    private static GuestMode ModeOf(in VmcbSave save)
+    {
+        GuestMode mode = GuestMode.Real;
+        if ((save.Cr0 & Pe) != 0)
+            mode |= GuestMode.Protected;
+        if ((save.Cs.Attributes & VmcbSegment.DefaultBit) != 0)
+            mode |= GuestMode.Code32;
+        if ((save.Rflags & VirtualMode) != 0)
+            mode |= GuestMode.Virtual8086;
+        if ((save.Efer & Lma) != 0)
+            mode |= GuestMode.LongModeActive | ((save.Cs.Attributes & VmcbSegment.LongBit) != 0 ? GuestMode.Code64 : 0);
+        return mode;
+    }
+
+    private static VmExit FromIo(in SvmRawExit raw, in ExitSite site, in RawExit numbers)
+    {
+        var io = new IoInformation(numbers.Info1);
+        if (io.Size is not (1 or 2 or 4))
+            return VmExit.Plain(ExitReason.Unknown, site, numbers);
+        ulong value = io.IsIn ? 0 : io.IsString ? raw.Operand.Value : raw.Vmcb.Save.Rax;
+        uint mask = uint.MaxValue >> (32 - 8 * io.Size);
+        return VmExit.FromPortIo(site, numbers, new PortIoExit(io.Port, io.Size, !io.IsIn, (uint)value & mask, io.IsString));
+    }
+
+    private static VmExit FromMsr(in SvmRawExit raw, in ExitSite site, in RawExit numbers)
+    {
+        uint index = (uint)raw.Registers.Rcx;
+        return numbers.Info1 switch
+        {
+            0 => VmExit.FromMsrRead(site, numbers, index),
+            1 => VmExit.FromMsrWrite(site, numbers, index, raw.Registers.Rdx << 32 | (uint)raw.Vmcb.Save.Rax),
+            _ => VmExit.Plain(ExitReason.Unknown, site, numbers),
+        };
+    }
+
+    private static VmExit FromNestedFault(in SvmRawExit raw, in ExitSite site, in RawExit numbers)
+    {
+        var fault = (NestedFault)numbers.Info1;
+        bool isFetch = (fault & NestedFault.Fetch) != 0;
+        bool isWrite = (fault & NestedFault.Write) != 0 && !isFetch;
+        return VmExit.FromMemory(site, numbers, new MemoryExit(new Gpa(numbers.Info2), raw.Operand.Size, isWrite, isFetch, isWrite ? raw.Operand.Value : 0));
+    }
+
+    private static VmExit FromException(in SvmRawExit raw, in ExitSite site, in RawExit numbers)
+    {
+        byte vector = (byte)(numbers.Code - (ulong)SvmExitCode.EXCP0);
+        bool hasErrorCode = ExceptionVectors.PushErrorCode(vector);
+        return VmExit.FromException(site, numbers,
+            new ExceptionExit(vector, hasErrorCode, hasErrorCode ? (uint)numbers.Info1 : 0, vector == ExceptionVectors.PageFault ? numbers.Info2 : 0));
+    }
+}

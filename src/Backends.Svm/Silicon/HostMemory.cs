@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Hv.Core;
+
+namespace Hv.Backends.Svm.Silicon;
+
+/// <summary>
+/// The part of the modelled machine's physical memory that the hypervisor owns: VMCBs, host save areas, permission maps and nested page tables. It lies
+/// above everything that four levels of nested tables can reach; below are the guest's slots at their own addresses (docs/adr/0051-svm-host-memory.md).
+/// </summary>
+public sealed unsafe class HostMemory : IDisposable
+{
+    /// <summary>Where it starts.</summary>
+    public const ulong Base = 1UL << NestedPageWalker.GuestAddressBits;
+
+    private const int PagesPerChunk = 64;
+    private const int MostPages = 1 << 20;
+
+    private nint[] _chunks = [];
+    private int _allocated;
+    private bool _disposed;
+
+    /// <summary>Pages handed out so far.</summary>
+    public int PagesAllocated => _allocated;
+
+    /// <summary>Hands out zeroed, physically contiguous pages. They are given back only all together, by <see cref="Dispose"/>.</summary>
+    /// <param name="count">1 to 64.</param>
+    /// <exception cref="HvException">All 2^20 pages are used up.</exception>
+    public Hpa AllocatePages(int count)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Debug.Assert(count is >= 1 and <= PagesPerChunk);
+        int room = (PagesPerChunk - _allocated % PagesPerChunk) % PagesPerChunk;
+        if (room < count && room != 0)
+            _allocated += room;
+        if (_allocated + count > MostPages)
+            throw new HvException($"allocating {count} pages for the SVM model failed: its {MostPages} pages of host memory are used up");
+        if (_allocated % PagesPerChunk == 0)
+        {
+            // SAFETY: freed in Dispose only; the chunk is cleared before anyone sees it.
+            void* chunk = NativeMemory.AlignedAlloc(PagesPerChunk * Hpa.PageSize, Hpa.PageSize);
+            NativeMemory.Clear(chunk, PagesPerChunk * Hpa.PageSize);
+            _chunks = [.. _chunks, (nint)chunk];
+        }
+
+        var first = new Hpa(Base + (ulong)_allocated * Hpa.PageSize);
+        _allocated += count;
+        return first;
+    }
+
+    /// <summary>The page that holds <paramref name="address"/>, or null where there is no memory.</summary>
+    public byte* Page(Hpa address)
+    {
+        ulong page = (address.Value - Base) / Hpa.PageSize;
+        // SAFETY: a page below _allocated lies in a chunk of PagesPerChunk pages; a wrapped subtraction is far above it.
+        return page < (ulong)_allocated ? (byte*)_chunks[page / PagesPerChunk] + page % PagesPerChunk * Hpa.PageSize : null;
+    }
+
+    /// <summary>Reads an aligned quadword. All ones where there is no memory, as a bus without an answer reads.</summary>
+    public ulong Read64(Hpa address)
+    {
+        byte* page = Page(address);
+        // SAFETY: the offset of an aligned quadword is at most 4088.
+        return page == null ? ulong.MaxValue : Volatile.Read(ref *(ulong*)(page + (address.Value & 0xFF8)));
+    }
+
+    /// <summary>Writes an aligned quadword; without effect where there is no memory.</summary>
+    public void Write64(Hpa address, ulong value)
+    {
+        byte* page = Page(address);
+        // SAFETY: the offset of an aligned quadword is at most 4088.
+        if (page != null)
+            Volatile.Write(ref *(ulong*)(page + (address.Value & 0xFF8)), value);
+    }
+
+    /// <summary>Reads a byte. All ones where there is no memory.</summary>
+    public byte Read8(Hpa address)
+    {
+        byte* page = Page(address);
+        // SAFETY: the offset is at most 4095.
+        return page == null ? byte.MaxValue : page[address.Value & 0xFFF];
+    }
+
+    /// <summary>Writes a byte; without effect where there is no memory.</summary>
+    public void Write8(Hpa address, byte value)
+    {
+        byte* page = Page(address);
+        // SAFETY: the offset is at most 4095.
+        if (page != null)
+            page[address.Value & 0xFFF] = value;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        foreach (nint chunk in _chunks)
+        {
+            // SAFETY: allocated by AllocatePages, freed once.
+            NativeMemory.AlignedFree((void*)chunk);
+        }
+
+        _chunks = [];
+        _allocated = 0;
+    }
+}
