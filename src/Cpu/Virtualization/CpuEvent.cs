@@ -29,7 +29,8 @@ public enum CpuEventKind : byte
     /// <summary>A vendor's or hv's own instruction, undefined unless the layer knows it; <see cref="CpuEvent.Instruction"/> says which.</summary>
     VendorInstruction,
 
-    /// <summary>MOV from CR: <see cref="CpuEvent.Index"/> is the control register, <see cref="CpuEvent.Register"/> the general one.</summary>
+    /// <summary>MOV from CR: <see cref="CpuEvent.Index"/> is the control register, <see cref="CpuEvent.Register"/> the general one's number,
+    /// <see cref="CpuEvent.Value"/> what the instruction reads.</summary>
     CrRead,
 
     /// <summary>MOV to CR: as <see cref="CrRead"/>, with <see cref="CpuEvent.Value"/>.</summary>
@@ -38,6 +39,8 @@ public enum CpuEventKind : byte
 
     /// <summary><see cref="CpuEvent.Value"/> is the source operand.</summary>
     Lmsw,
+
+    /// <summary><see cref="CpuEvent.Value"/> is what the instruction stores.</summary>
     Smsw,
 
     /// <summary>MOV from DR: <see cref="CpuEvent.Index"/>, <see cref="CpuEvent.Register"/>.</summary>
@@ -50,7 +53,11 @@ public enum CpuEventKind : byte
     Invlpg,
     Invd,
     Wbinvd,
+
+    /// <summary><see cref="CpuEvent.Value"/> is the time stamp that the instruction reads.</summary>
     Rdtsc,
+
+    /// <summary>As <see cref="Rdtsc"/>.</summary>
     Rdtscp,
     Rdpmc,
     Pause,

@@ -11,6 +11,8 @@ public interface IVirtualization
     /// <summary>
     /// Whether <paramref name="e"/> leaves the guest. True: <c>Run</c> returns with the event in <c>Processor.Event</c>, RIP on the instruction, nothing executed. False: the
     /// processor does what it does without virtualization; for a vendor instruction, an unknown MSR or a hole in memory that is #UD, #GP(0), and reads of ones.
+    /// The layer may have changed <see cref="CpuEvent.Value"/> before it answers false: the processor then uses that value, as control-register shadows and time-stamp
+    /// offsets need (SDM 3C 26.3; APM 2 15.5.1).
     /// </summary>
     bool Intercepts(Processor processor, ref CpuEvent e);
 
