@@ -1,0 +1,70 @@
+using System.Text.Json;
+using Hv.Core;
+using Hv.Core.Hypercalls;
+using Hv.Host.Configuration;
+using Hv.Host.Devices;
+using Hv.Host.Running;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using Serilog;
+
+namespace Hv.Host.Composition;
+
+/// <summary>The only place that knows all parts: configuration, logging, core, backends, devices, the hosted service.</summary>
+internal static class HostComposition
+{
+    private const string SettingsFile = "appsettings.json";
+
+    /// <summary>Adds every backend. One line each: adding a backend means adding a line.</summary>
+    public static IServiceCollection AddBackends(this IServiceCollection services) => services;
+
+    /// <summary>Composes a host that runs one guest.</summary>
+    /// <param name="request">Which guest.</param>
+    /// <param name="configuration">The command line's configuration keys, stronger than the environment and the settings file.</param>
+    /// <exception cref="CommandException">The settings file or a setting in it is broken.</exception>
+    public static IHost Build(GuestRequest request, IEnumerable<KeyValuePair<string, string?>> configuration)
+    {
+        // The defaults of Host.CreateApplicationBuilder cost a third of the start (docs/adr/0062-lean-start.md) and would read the current directory.
+        HostApplicationBuilder builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(
+            new HostApplicationBuilderSettings { ApplicationName = "hv", ContentRootPath = AppContext.BaseDirectory, DisableDefaults = true });
+        AddSettingsFile(builder.Configuration);
+        builder.Configuration.AddEnvironmentVariables();
+        builder.Configuration.AddInMemoryCollection(configuration);
+
+        IServiceCollection services = builder.Services;
+        services.AddOptions<HypervisorOptions>().BindConfiguration(HypervisorOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<HypervisorOptions>, HypervisorOptionsValidator>();
+        services.Configure<ConsoleLifetimeOptions>(o => o.SuppressStatusMessages = true);
+        services.AddSerilog(LogOptions.CreateLogger(builder.Configuration), dispose: true);
+        services.AddHvCore().AddBackends();
+        services.AddSingleton(_ => new HostOutput(Console.OpenStandardOutput()));
+        services.AddSingleton<IConsole>(p => p.GetRequiredService<HostOutput>());
+        services.AddSingleton(new HostInput(Console.OpenStandardInput));
+        services.AddSingleton(Console.Error);
+        services.AddSingleton(request);
+        services.AddSingleton<GuestRunner>();
+        services.AddSingleton<RunOutcome>();
+        services.AddHostedService<GuestService>();
+        return builder.Build();
+    }
+
+    private static void AddSettingsFile(ConfigurationManager configuration)
+    {
+        try
+        {
+            configuration.AddJsonFile(SettingsFile, optional: true, reloadOnChange: false);
+        }
+        catch (InvalidDataException e)
+        {
+            string path = Path.Combine(AppContext.BaseDirectory, SettingsFile);
+            string why = e.GetBaseException() is JsonException json ? $"line {json.LineNumber + 1}: {json.Message}" : e.GetBaseException().Message;
+            throw new CommandException(ExitCode.Usage, $"{path} is not valid JSON: {why}; mend or delete it", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException(ExitCode.Usage, $"{Path.Combine(AppContext.BaseDirectory, SettingsFile)} cannot be read: {e.Message}", e);
+        }
+    }
+}
