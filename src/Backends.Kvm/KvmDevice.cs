@@ -1,0 +1,76 @@
+using System.Runtime.InteropServices;
+using Hv.Backends.Kvm.Native;
+using Hv.Core;
+
+namespace Hv.Backends.Kvm;
+
+/// <summary>The opened /dev/kvm, checked to be KVM with the interface this backend is written for.</summary>
+internal sealed class KvmDevice : IDisposable
+{
+    /// <summary>KVM_API_VERSION since Linux 2.6.22; it has not changed and is not expected to.</summary>
+    public const int ApiVersion = 12;
+
+    private KvmDevice(int fd) => Fd = fd;
+
+    public int Fd { get; }
+
+    /// <summary>Bytes of a vCPU's shared mapping.</summary>
+    public int RunSize { get; private init; }
+
+    /// <summary>Opens a device.</summary>
+    /// <returns>Null with a reason that names the cause and the remedy when it cannot be used.</returns>
+    public static KvmDevice? TryOpen(string path, out string reason)
+    {
+        int fd = Libc.Open(path, Libc.ReadWrite | Libc.CloseOnExec);
+        if (fd < 0)
+        {
+            reason = WhyNot(path, Marshal.GetLastPInvokeError());
+            return null;
+        }
+
+        var device = new KvmDevice(fd) { RunSize = Size(fd) };
+        reason = device.WhatIsMissing(path);
+        if (reason.Length == 0)
+            return device;
+        device.Dispose();
+        return null;
+    }
+
+    /// <summary>KVM_CHECK_EXTENSION: 0 when absent. KVM also advertises what does not work here: <see cref="KvmProbe"/> tries it.</summary>
+    public unsafe int Check(uint capability) => Math.Max(0, Libc.Ioctl(Fd, KvmIoctl.CheckExtension, (void*)capability));
+
+    /// <inheritdoc/>
+    public void Dispose() => _ = Libc.Close(Fd);
+
+    private static unsafe int Size(int fd) => Libc.Ioctl(fd, KvmIoctl.GetVcpuMmapSize, null);
+
+    private unsafe string WhatIsMissing(string path)
+    {
+        int version = Libc.Ioctl(Fd, KvmIoctl.GetApiVersion, null);
+        if (version < 0)
+            return $"{path} is not KVM (KVM_GET_API_VERSION: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}); name the right device";
+        if (version != ApiVersion)
+            return $"{path} speaks KVM API version {version} where {ApiVersion} is needed; update the kernel";
+        (uint Capability, string Name)[] needed =
+        [
+            (Abi.KvmCap.UserMemory, "KVM_CAP_USER_MEMORY"), (Abi.KvmCap.SyncRegs, "KVM_CAP_SYNC_REGS"),
+            (Abi.KvmCap.ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"), (Abi.KvmCap.X86UserSpaceMsr, "KVM_CAP_X86_USER_SPACE_MSR"),
+            (Abi.KvmCap.X86MsrFilter, "KVM_CAP_X86_MSR_FILTER"), (Abi.KvmCap.ReadonlyMem, "KVM_CAP_READONLY_MEM"),
+        ];
+        foreach ((uint capability, string name) in needed)
+        {
+            if (Check(capability) == 0)
+                return $"{path} lacks {name}; Linux 5.10 or later is needed";
+        }
+
+        return RunSize < 4096 ? $"{path} gives a vCPU mapping of {RunSize} bytes; update the kernel" : "";
+    }
+
+    private static string WhyNot(string path, int error) => error switch
+    {
+        Libc.Enoent => $"{path} does not exist; load the module kvm_intel or kvm_amd, and see that virtualization is switched on in the firmware",
+        Libc.Eacces or Libc.Eperm => $"no permission to open {path}; join its group (usually: usermod -aG kvm $USER, then log in again)",
+        Libc.Enodev or Libc.Enxio => $"{path} has no driver behind it; load the module kvm_intel or kvm_amd",
+        _ => $"{path} cannot be opened: {Marshal.GetPInvokeErrorMessage(error)} (errno {error})",
+    };
+}

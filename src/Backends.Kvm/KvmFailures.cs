@@ -1,0 +1,46 @@
+using Hv.Backends.Kvm.Abi;
+
+namespace Hv.Backends.Kvm;
+
+/// <summary>What KVM reported when it could not go on, in one line.</summary>
+internal static class KvmFailures
+{
+    public static string Describe(in KvmRun run)
+    {
+        string where = $"at RIP 0x{run.regs.rip:x}";
+        return run.exit_reason switch
+        {
+            KvmExitReason.RunFailed => $"KVM_RUN failed {where}: {Error((int)run.hardware_reason)}",
+            KvmExitReason.FailEntry => $"KVM_EXIT_FAIL_ENTRY {where}: hardware entry failure reason 0x{run.hardware_reason:x}",
+            KvmExitReason.InternalError => $"KVM_EXIT_INTERNAL_ERROR {where}: {Suberror(run.@internal)}",
+            _ => $"KVM exit reason {(uint)run.exit_reason} {where}, which this backend does not know",
+        };
+    }
+
+    private static string Suberror(in KvmRun.InternalRecord record) => record.suberror switch
+    {
+        1 => $"suberror 1, the kernel cannot emulate the instruction{Bytes(record)}; run this guest on a software backend",
+        2 => "suberror 2, simultaneous exceptions",
+        3 => "suberror 3, an exit while an event was being delivered",
+        4 => "suberror 4, an exit reason that the kernel does not expect",
+        _ => $"suberror {record.suberror}",
+    };
+
+    /// <summary>internal.data of an emulation failure: flags (bit 0: bytes present), then size and up to 15 instruction bytes (KVM API, emulation_failure).</summary>
+    private static string Bytes(in KvmRun.InternalRecord record)
+    {
+        int size = (int)(record.data1 & 0xFF);
+        if (record.ndata < 2 || (record.data0 & 1) == 0 || size is 0 or > 15)
+            return "";
+        Span<byte> bytes = stackalloc byte[24];
+        BitConverter.TryWriteBytes(bytes, record.data1 >> 8);
+        BitConverter.TryWriteBytes(bytes[7..], record.data2);
+        return " " + Convert.ToHexString(bytes[..size]);
+    }
+
+    private static string Error(int error) => error switch
+    {
+        Native.Libc.Efault => "EFAULT: the guest reached memory that the host cannot provide",
+        _ => $"{System.Runtime.InteropServices.Marshal.GetPInvokeErrorMessage(error)} (errno {error})",
+    };
+}

@@ -1,0 +1,180 @@
+using Hv.Backends.Kvm.Abi;
+using Hv.Backends.Kvm.Native;
+using Hv.Core;
+using Hv.Core.Cpuid;
+using Hv.Core.Memory;
+
+namespace Hv.Backends.Kvm;
+
+/// <summary>A virtual machine of /dev/kvm: its slots mirror those of the guest's memory.</summary>
+public sealed unsafe class KvmPartition : IPartition, IMemoryObserver
+{
+    private readonly KvmDevice _device;
+    private readonly int _fd;
+    private readonly CpuidTable _cpuid;
+    private readonly Dictionary<MemorySlot, uint> _slots = [];
+    private readonly Lock _slotLock = new();
+    private uint _nextSlot;
+    private bool _disposed;
+
+    internal KvmPartition(KvmDevice device, GuestMemory memory, CpuidTable cpuid, ushort hypercallPort, byte outLength)
+    {
+        _device = device;
+        Memory = memory;
+        _cpuid = cpuid;
+        HypercallPort = hypercallPort;
+        OutLength = outLength;
+        _fd = KvmIoctl.Call(device.Fd, KvmIoctl.CreateVm, "KVM_CREATE_VM");
+        try
+        {
+            EnableUserSpaceMsrs();
+            DisableHypercallQuirk();
+            OnSlotsChanged();
+            memory.Subscribe(this);
+        }
+        catch
+        {
+            _ = Libc.Close(_fd);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public GuestMemory Memory { get; }
+
+    /// <summary>The port whose OUT imm8 is the exit instruction.</summary>
+    internal ushort HypercallPort { get; }
+
+    /// <summary>How far RIP is past an OUT imm8 at its exit on this host.</summary>
+    internal byte OutLength { get; }
+
+    /// <inheritdoc/>
+    public IVcpu CreateVcpu(int index)
+    {
+        int fd = KvmIoctl.Call(_fd, KvmIoctl.CreateVcpu, "KVM_CREATE_VCPU", (void*)(nint)index);
+        try
+        {
+            SetCpuid(fd);
+        }
+        catch
+        {
+            _ = Libc.Close(fd);
+            throw;
+        }
+
+        return new KvmVcpu(this, index, fd, (nuint)_device.RunSize);
+    }
+
+    /// <inheritdoc/>
+    public void OnHostWrite(Gpa address, ulong length)
+    {
+        // The kernel sees host writes to a slot's memory at once.
+    }
+
+    /// <inheritdoc/>
+    public void OnDirtyLogCollected()
+    {
+        // KVM's own log is fetched by SyncDirtyLog.
+    }
+
+    /// <inheritdoc/>
+    public void OnSlotsChanged()
+    {
+        lock (_slotLock)
+        {
+            IReadOnlyList<MemorySlot> wanted = Memory.Slots;
+            foreach (MemorySlot gone in _slots.Keys.Except(wanted).ToArray())
+            {
+                Set(gone, _slots[gone], size: 0);
+                _slots.Remove(gone);
+            }
+
+            foreach (MemorySlot added in wanted.Where(slot => !_slots.ContainsKey(slot)))
+            {
+                uint number = _nextSlot++;
+                Set(added, number, added.Size);
+                _slots.Add(added, number);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        Memory.Unsubscribe(this);
+        _ = Libc.Close(_fd);
+    }
+
+    private void Set(MemorySlot slot, uint number, ulong size)
+    {
+        var region = new KvmUserspaceMemoryRegion
+        {
+            slot = number,
+            flags = KvmUserspaceMemoryRegion.LogDirtyPages | (slot.Kind == SlotKind.ReadOnly ? KvmUserspaceMemoryRegion.ReadOnly : 0),
+            guest_phys_addr = slot.Start.Value,
+            memory_size = size,
+            userspace_addr = (ulong)slot.HostBase,
+        };
+        KvmIoctl.Call(_fd, KvmIoctl.SetUserMemoryRegion, "KVM_SET_USER_MEMORY_REGION", ref region);
+    }
+
+    /// <summary>An MSR that KVM does not know, and KVM's own paravirtual ones, come to Core, which alone decides what exists.</summary>
+    private void EnableUserSpaceMsrs()
+    {
+        var exits = new KvmEnableCap { cap = KvmCap.X86UserSpaceMsr, arg0 = KvmCap.MsrExitUnknown | KvmCap.MsrExitFilter };
+        KvmIoctl.Call(_fd, KvmIoctl.EnableCap, "KVM_ENABLE_CAP(X86_USER_SPACE_MSR)", ref exits);
+        byte* denied = stackalloc byte[32];
+        new Span<byte>(denied, 32).Clear();
+        var filter = new KvmMsrFilter
+        {
+            range = new KvmMsrFilterRange
+            {
+                flags = KvmMsrFilterRange.Read | KvmMsrFilterRange.Write,
+                nmsrs = 256,
+                @base = 0x4B564D00,
+                bitmap = (ulong)denied,
+            },
+        };
+        KvmIoctl.Call(_fd, KvmIoctl.SetMsrFilter, "KVM_X86_SET_MSR_FILTER", ref filter);
+    }
+
+    /// <summary>Without this a stray VMCALL or VMMCALL makes the kernel rewrite the guest's bytes, and on some hosts for ever.</summary>
+    private void DisableHypercallQuirk()
+    {
+        if ((_device.Check(KvmCap.DisableQuirks2) & (int)KvmCap.QuirkFixHypercallInstruction) == 0)
+            return;
+        var quirk = new KvmEnableCap { cap = KvmCap.DisableQuirks2, arg0 = KvmCap.QuirkFixHypercallInstruction };
+        KvmIoctl.Call(_fd, KvmIoctl.EnableCap, "KVM_ENABLE_CAP(DISABLE_QUIRKS2)", ref quirk);
+    }
+
+    private void SetCpuid(int vcpu)
+    {
+        int count = _cpuid.Entries.Count;
+        byte[] block = new byte[8 + sizeof(KvmCpuidEntry) * count];
+        // SAFETY: struct kvm_cpuid2 is a count and padding, then the entries; the array holds both and is pinned during the call.
+        fixed (byte* head = block)
+        {
+            *(int*)head = count;
+            var entries = new Span<KvmCpuidEntry>(head + 8, count);
+            for (int i = 0; i < count; i++)
+            {
+                CpuidEntry row = _cpuid.Entries[i];
+                entries[i] = new KvmCpuidEntry
+                {
+                    function = row.Leaf,
+                    index = row.Subleaf ?? 0,
+                    flags = row.Subleaf is null ? 0 : KvmCpuidEntry.SignificantIndex,
+                    eax = row.Result.Eax,
+                    ebx = row.Result.Ebx,
+                    ecx = row.Result.Ecx,
+                    edx = row.Result.Edx,
+                };
+            }
+
+            KvmIoctl.Call(vcpu, KvmIoctl.SetCpuid2, "KVM_SET_CPUID2", head);
+        }
+    }
+}
