@@ -36,7 +36,7 @@ internal sealed class KvmDevice : IDisposable
         return null;
     }
 
-    /// <summary>KVM_CHECK_EXTENSION: 0 when absent. KVM also advertises what does not work here: <see cref="KvmProbe"/> tries it.</summary>
+    /// <summary>KVM_CHECK_EXTENSION: 0 when absent. KVM also advertises what does not work here: <see cref="Probing.KvmProbe"/> tries it.</summary>
     public unsafe int Check(uint capability) => Math.Max(0, Libc.Ioctl(Fd, KvmIoctl.CheckExtension, (void*)capability));
 
     /// <inheritdoc/>

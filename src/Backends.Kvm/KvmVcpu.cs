@@ -46,6 +46,7 @@ public sealed unsafe class KvmVcpu : IVcpu
         _run = (KvmRun*)page;
         _run->kvm_valid_regs = KvmRun.SyncRegs | KvmRun.SyncSregs;
         Kick.Prepare();
+        KvmIoctl.Call(fd, KvmIoctl.GetRegs, "KVM_GET_REGS", ref _run->regs);
         FetchRegisters();
         SaveState(_resetState);
     }
@@ -281,18 +282,7 @@ public sealed unsafe class KvmVcpu : IVcpu
     /// <summary>Copies the synced registers out. <c>_shown</c> keeps what the host was shown, to see what it changed.</summary>
     private void FetchRegisters()
     {
-        if (_run->kvm_valid_regs != 0 && _run->exit_reason != 0 || _thread != 0)
-        {
-            KvmStateTransfer.ToNeutral(in _run->regs, ref _registers);
-        }
-        else
-        {
-            KvmRegs regs = default;
-            KvmIoctl.Call(_fd, KvmIoctl.GetRegs, "KVM_GET_REGS", ref regs);
-            KvmStateTransfer.ToNeutral(in regs, ref _registers);
-            _run->regs = regs;
-        }
-
+        KvmStateTransfer.ToNeutral(in _run->regs, ref _registers);
         _shown = _registers;
     }
 

@@ -1,0 +1,83 @@
+using Hv.Core;
+
+namespace Hv.Backends.Kvm.Probing;
+
+/// <summary>The processor mode in which a probe's code starts.</summary>
+internal enum ProbeMode : byte
+{
+    Real,
+    Protected32,
+    Paged32,
+    Pae32,
+    Long0,
+    Long3,
+    Virtual8086,
+}
+
+/// <summary>
+/// A few instructions that show whether the host's KVM can do something: the code ends with 55h in AL and the exit instruction; anything else means that it
+/// cannot.
+/// </summary>
+/// <param name="Name">What it tries.</param>
+/// <param name="Mode">Where its code starts, at <see cref="ProbeMachine.CodeAddress"/>.</param>
+/// <param name="Code">Machine code; <see cref="PortMark"/> stands for the exit instruction's port.</param>
+/// <param name="Handler">Code of the handler of every vector and of SYSCALL, at CPL 0 in the same mode.</param>
+/// <param name="Needs">The capability that is absent when it fails, or none when it is only reported.</param>
+/// <param name="Remedy">What a person can do without it.</param>
+internal sealed record ProbeGuest(string Name, ProbeMode Mode, byte[] Code, byte[] Handler, BackendCapabilities Needs, string Remedy)
+{
+    /// <summary>The byte in <see cref="Code"/> and <see cref="Handler"/> that is replaced by the port's number.</summary>
+    public const byte PortMark = 0xE4;
+
+    private const string Emulate = "run guests that need it on a software backend (--backend emulated)";
+
+    /// <summary>All of them, in the order in which they are reported.</summary>
+    public static IReadOnlyList<ProbeGuest> All { get; } =
+    [
+        new("real mode", ProbeMode.Real, [.. Success], [], BackendCapabilities.RealMode, Emulate),
+        // int 20h; the handler is iret
+        new("INT n and IRET in real mode", ProbeMode.Real, [0xCD, 0x20, .. Success], [0xCF], BackendCapabilities.GuestExceptions, Emulate),
+        new("32-bit protected mode", ProbeMode.Protected32, [.. Success], [], BackendCapabilities.Protected32, Emulate),
+        new("INT n and IRET in 32-bit mode", ProbeMode.Protected32, [0xCD, 0x20, .. Success], [0xCF], BackendCapabilities.GuestExceptions, Emulate),
+        new("32-bit paging", ProbeMode.Paged32, [.. Success], [], BackendCapabilities.Paging32, Emulate),
+        new("PAE paging", ProbeMode.Pae32, [.. Success], [], BackendCapabilities.Paging32, Emulate),
+        new("long mode, CPL 0", ProbeMode.Long0, [.. Success], [], BackendCapabilities.Long64, Emulate),
+        // ud2; the handler moves the saved RIP past it: add qword [rsp], 2; iretq
+        new("faults and IRETQ at CPL 0", ProbeMode.Long0, [0x0F, 0x0B, .. Success], [0x48, 0x83, 0x04, 0x24, 0x02, 0x48, 0xCF],
+            BackendCapabilities.GuestExceptions, Emulate),
+        new("INT n in long mode at CPL 0", ProbeMode.Long0, [0xCD, 0x20, .. Success], [0x48, 0xCF], BackendCapabilities.GuestExceptions, Emulate),
+        // hlt at CPL 3 is #GP; the handler reports
+        new("user mode", ProbeMode.Long3, [0xF4], [.. Success], BackendCapabilities.UserMode, Emulate),
+        // syscall; the handler reports only at CPL 0: mov eax, cs; test al, 3; jnz to a hlt
+        new("SYSCALL", ProbeMode.Long3, [0x0F, 0x05], [0x8C, 0xC8, 0xA8, 0x03, 0x75, 0x04, .. Success, 0xF4], BackendCapabilities.None, Emulate),
+        // mov eax, 2Ah; movd xmm0, eax; paddd xmm0, xmm0; movd eax, xmm0; inc eax
+        new("SSE at CPL 0", ProbeMode.Long0,
+            [0xB8, 0x2A, 0, 0, 0, 0x66, 0x0F, 0x6E, 0xC0, 0x66, 0x0F, 0xFE, 0xC0, 0x66, 0x0F, 0x7E, 0xC0, 0xFF, 0xC0, 0xE6, PortMark],
+            [], BackendCapabilities.FloatingPoint, Emulate),
+        // fld1; fadd st, st(1) twice by fadd st(0), st(0); fistp dword [rsp-8]; mov eax, [rsp-8]; add al, 51h
+        new("x87 at CPL 0", ProbeMode.Long0,
+            [0xD9, 0xE8, 0xD8, 0xC0, 0xD8, 0xC0, 0xDB, 0x5C, 0x24, 0xF8, 0x8B, 0x44, 0x24, 0xF8, 0x04, 0x51, 0xE6, PortMark],
+            [], BackendCapabilities.FloatingPoint, Emulate),
+        // popcnt eax, ecx with ecx = 0; add al, 55h
+        new("POPCNT at CPL 0", ProbeMode.Long0, [0x31, 0xC9, 0xF3, 0x0F, 0xB8, 0xC1, 0x04, 0x55, 0xE6, PortMark], [], BackendCapabilities.None, Emulate),
+        new("OUT from user mode", ProbeMode.Long3, [.. Success], [0xF4], BackendCapabilities.UserHypercalls,
+            "make hypercalls at CPL 0, or allow the port in the TSS's I/O map"),
+        new("virtual-8086 mode", ProbeMode.Virtual8086, [.. Success], [0xF4], BackendCapabilities.LegacyTasks, Emulate),
+    ];
+
+    /// <summary>mov al, 55h; out port, al</summary>
+    private static ReadOnlySpan<byte> Success => [0xB0, 0x55, 0xE6, PortMark];
+
+    /// <summary>The bytes with the port in place.</summary>
+    public static byte[] WithPort(byte[] code, byte port)
+    {
+        byte[] copy = [.. code];
+        for (int i = 1; i < copy.Length; i++)
+        {
+            if (copy[i] == PortMark && copy[i - 1] == 0xE6)
+                copy[i] = port;
+        }
+
+        return copy;
+    }
+}
