@@ -22,6 +22,7 @@ public sealed unsafe class KvmVcpu : IVcpu
     private GeneralRegisters _registers;
     private GeneralRegisters _shown;
     private Answer _awaits;
+    private bool _unfinished;
     private uint _elementsLeft;
     private ulong _elementOffset;
     private int _thread;
@@ -85,9 +86,10 @@ public sealed unsafe class KvmVcpu : IVcpu
         }
 
         LastFailure = null;
-        _awaits = Answer.None;
+        DropPending();
         _activity = ActivityState.Running;
         WriteBack();
+        _unfinished = false;
         _thread = Libc.ThreadId();
         while (true)
         {
@@ -170,6 +172,7 @@ public sealed unsafe class KvmVcpu : IVcpu
             _elementOffset += _run->io.size;
         }
 
+        _unfinished = _awaits is Answer.PortRead or Answer.MemoryRead or Answer.MemoryWrite or Answer.Msr;
         _awaits = Answer.None;
     }
 
@@ -187,7 +190,7 @@ public sealed unsafe class KvmVcpu : IVcpu
     public void SaveState(VcpuState state)
     {
         DropPending();
-        WriteBack();
+        Finish();
         SetRegisters();
         state.General = _registers;
         KvmSregs sregs = default;
@@ -201,6 +204,7 @@ public sealed unsafe class KvmVcpu : IVcpu
     public void LoadState(VcpuState state)
     {
         DropPending();
+        Finish();
         KvmSregs sregs = default;
         KvmIoctl.Call(_fd, KvmIoctl.GetSregs, "KVM_GET_SREGS", ref sregs);
         KvmStateTransfer.FromNeutral(in state.System, ref sregs);
@@ -286,16 +290,45 @@ public sealed unsafe class KvmVcpu : IVcpu
         _shown = _registers;
     }
 
-    /// <summary>Hands changed registers to the next KVM_RUN. A RIP that the host did not touch goes back as KVM gave it: at an OUT exit some hosts skip the
-    /// instruction only then, and compare RIP to decide.</summary>
+    /// <summary>
+    /// Hands registers that the host changed to the next KVM_RUN. Others are left alone: at an OUT exit some hosts skip the instruction only then, and compare RIP
+    /// to decide; and an instruction that still waits for its datum would lose it, so it is finished first.
+    /// </summary>
     private void WriteBack()
     {
+        if (Same(in _registers, in _shown))
+            return;
+        if (_unfinished)
+        {
+            GeneralRegisters wanted = _registers, shown = _shown;
+            Drain();
+            FetchRegisters();
+            Merge(in wanted, in shown);
+        }
+
         ulong rip = _run->regs.rip;
         KvmStateTransfer.FromNeutral(in _registers, ref _run->regs);
         if (_registers.Rip == _shown.Rip)
             _run->regs.rip = rip;
         _run->kvm_dirty_regs = KvmRun.SyncRegs;
     }
+
+    /// <summary>Puts what the host changed over what the finished instruction wrote.</summary>
+    private void Merge(in GeneralRegisters wanted, in GeneralRegisters shown)
+    {
+        ReadOnlySpan<ulong> to = Words(in wanted), from = Words(in shown);
+        Span<ulong> now = MemoryMarshal.CreateSpan(ref _registers.Rax, to.Length);
+        for (int i = 0; i < now.Length; i++)
+        {
+            if (to[i] != from[i])
+                now[i] = to[i];
+        }
+    }
+
+    private static bool Same(in GeneralRegisters a, in GeneralRegisters b) => Words(in a).SequenceEqual(Words(in b));
+
+    private static ReadOnlySpan<ulong> Words(in GeneralRegisters registers) =>
+        MemoryMarshal.CreateReadOnlySpan(in registers.Rax, sizeof(GeneralRegisters) / sizeof(ulong));
 
     private void SetRegisters()
     {
@@ -319,6 +352,16 @@ public sealed unsafe class KvmVcpu : IVcpu
         SetRegisters();
     }
 
+    /// <summary>Lets KVM finish an instruction that was answered, so that the registers are those after it.</summary>
+    private void Finish()
+    {
+        WriteBack();
+        if (!_unfinished)
+            return;
+        Drain();
+        FetchRegisters();
+    }
+
     private void Drain()
     {
         _awaits = Answer.None;
@@ -333,6 +376,7 @@ public sealed unsafe class KvmVcpu : IVcpu
         }
 
         Volatile.Write(ref _run->immediate_exit, 0);
+        _unfinished = false;
     }
 
     private void CompleteWithFault(in ExitCompletion completion)

@@ -1,0 +1,300 @@
+using Hv.Core;
+using Hv.Core.Exits;
+using Hv.Core.Memory;
+using Hv.Core.Registers;
+using Xunit;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Hv.Backends.Kvm.Tests;
+
+/// <summary>The protocol of a vCPU against the real device: answers reach the guest, kicks are not lost, state survives, nothing leaks.</summary>
+public class VcpuTests
+{
+    private const byte Port = 0xE4;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_hypercall_leaves_with_RIP_on_it_and_its_result_arrives(bool long64)
+    {
+        KvmBackend backend = Device.Require(long64 ? BackendCapabilities.Long64 : BackendCapabilities.RealMode);
+        using var guest = new TestGuest(backend, a =>
+        {
+            a.mov(ax, 0x1234);
+            a.@out(Port, al);
+            a.mov(bx, ax);
+            a.hlt();
+        }, long64);
+        VmExit exit = guest.Run();
+        Assert.Equal(ExitReason.Hypercall, exit.Reason);
+        Assert.Equal(TestGuest.Code + (long64 ? 4u : 3u), exit.Rip);
+        Assert.Equal(exit.Rip, guest.Vcpu.Registers.Rip);
+        guest.Vcpu.Complete(ExitCompletion.RetireWith(0x5A5A));
+        Assert.Equal(ExitReason.Halt, guest.Run().Reason);
+        Assert.Equal(0x5A5AU, guest.Vcpu.Registers.Rbx & 0xFFFF);
+    }
+
+    [Fact]
+    public void Port_reads_and_string_elements_get_their_values()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
+        using var guest = new TestGuest(backend, a =>
+        {
+            a.mov(dx, 0x300);
+            a.@in(ax, dx);
+            a.mov(bx, ax);
+            a.mov(di, 0x9000);
+            a.mov(cx, 3);
+            a.cld();
+            a.rep.insb();
+            a.mov(si, 0x9000);
+            a.mov(cx, 3);
+            a.rep.outsb();
+            a.hlt();
+        });
+        VmExit exit = guest.Run();
+        Assert.Equal(new PortIoExit(0x300, 2, false, 0, false), exit.PortIo);
+        guest.Vcpu.Complete(ExitCompletion.RetireWith(0xBEEF));
+        for (byte i = 1; i <= 3; i++)
+        {
+            exit = guest.Run();
+            Assert.Equal(ExitReason.PortIo, exit.Reason);
+            Assert.False(exit.PortIo.IsWrite);
+            guest.Vcpu.Complete(ExitCompletion.RetireWith(i));
+        }
+
+        for (byte i = 1; i <= 3; i++)
+        {
+            exit = guest.Run();
+            Assert.Equal((true, (uint)i), (exit.PortIo.IsWrite, exit.PortIo.Value));
+            guest.Vcpu.Complete(ExitCompletion.Retire);
+        }
+
+        Assert.Equal(ExitReason.Halt, guest.Run().Reason);
+        Assert.Equal(0xBEEFU, guest.Vcpu.Registers.Rbx & 0xFFFF);
+        Assert.True(guest.Memory.TryRead(new Gpa(0x9000), out uint memory));
+        Assert.Equal(0x030201U, memory & 0xFFFFFF);
+    }
+
+    [Fact]
+    public void A_hole_reads_what_the_host_says_and_its_writes_arrive()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.Long64);
+        using var guest = new TestGuest(backend, a =>
+        {
+            a.mov(rdi, TestGuest.Hole);
+            a.mov(eax, __dword_ptr[rdi + 8]);
+            a.add(__dword_ptr[rdi + 16], eax);
+            a.hlt();
+        }, long64: true);
+        VmExit exit = guest.Run();
+        Assert.Equal(new MemoryExit(new Gpa(TestGuest.Hole + 8), 4, false, false, 0), exit.Memory);
+        guest.Vcpu.Complete(ExitCompletion.RetireWith(100));
+        Assert.Equal(new MemoryExit(new Gpa(TestGuest.Hole + 16), 4, false, false, 0), guest.Run().Memory);
+        guest.Vcpu.Complete(ExitCompletion.RetireWith(11));
+        Assert.Equal(new MemoryExit(new Gpa(TestGuest.Hole + 16), 4, true, false, 111), guest.Run().Memory);
+        guest.Vcpu.Complete(ExitCompletion.Retire);
+        Assert.Equal(ExitReason.Halt, guest.Run().Reason);
+    }
+
+    [Fact]
+    public void An_unknown_MSR_leaves_and_its_value_arrives()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.Long64);
+        using var guest = new TestGuest(backend, a =>
+        {
+            a.mov(ecx, 0x87655678);
+            a.rdmsr();
+            a.mov(esi, eax);
+            a.mov(edi, edx);
+            a.mov(eax, 0x5000);
+            a.xor(edx, edx);
+            a.wrmsr();
+            a.hlt();
+        }, long64: true);
+        VmExit exit = guest.Run();
+        Assert.Equal((ExitReason.MsrRead, 0x87655678U), (exit.Reason, exit.Msr.Index));
+        guest.Vcpu.Complete(ExitCompletion.RetireWith(0x1122334455667788));
+        exit = guest.Run();
+        Assert.Equal((ExitReason.MsrWrite, new MsrExit(0x87655678, 0x5000)), (exit.Reason, exit.Msr));
+        guest.Vcpu.Complete(ExitCompletion.Retire);
+        Assert.Equal(ExitReason.Halt, guest.Run().Reason);
+        Assert.Equal((0x55667788UL, 0x11223344UL), (guest.Vcpu.Registers.Rsi, guest.Vcpu.Registers.Rdi));
+    }
+
+    [Fact]
+    public void KVMs_own_paravirtual_MSRs_are_Cores_to_decide()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.Long64);
+        using var guest = new TestGuest(backend, a =>
+        {
+            a.mov(ecx, 0x4B564D01);
+            a.rdmsr();
+            a.hlt();
+        }, long64: true);
+        Assert.Equal((ExitReason.MsrRead, 0x4B564D01U), (guest.Run().Reason, 0x4B564D01U));
+    }
+
+    [Fact]
+    public void A_hypercall_that_is_not_completed_is_executed_again()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
+        using var guest = new TestGuest(backend, a =>
+        {
+            a.mov(ax, 0x1234);
+            a.@out(Port, al);
+            a.hlt();
+        });
+        VmExit first = guest.Run();
+        var state = new VcpuState();
+        guest.Vcpu.SaveState(state);
+        Assert.Equal(first.Rip, state.General.Rip);
+        VmExit second = guest.Run();
+        Assert.Equal((ExitReason.Hypercall, first.Rip), (second.Reason, second.Rip));
+        guest.Vcpu.Complete(ExitCompletion.RetireWith(7));
+        Assert.Equal(ExitReason.Halt, guest.Run().Reason);
+        Assert.Equal(7U, guest.Vcpu.Registers.Rax & 0xFFFF);
+    }
+
+    [Fact]
+    public void State_saved_at_an_exit_continues_in_another_machine()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.Long64);
+        Action<Iced.Intel.Assembler> program = a =>
+        {
+            a.mov(rbx, 0x1111222233334444);
+            a.mov(r15, 0x5555666677778888);
+            a.@out(Port, al);
+            a.mov(rcx, rbx);
+            a.add(rcx, r15);
+            a.hlt();
+        };
+        using var from = new TestGuest(backend, program, long64: true);
+        using var to = new TestGuest(backend, program, long64: true);
+        Assert.Equal(ExitReason.Hypercall, from.Run().Reason);
+        from.Vcpu.Complete(ExitCompletion.Retire);
+        var state = new VcpuState();
+        from.Vcpu.SaveState(state);
+        to.Vcpu.LoadState(state);
+        Assert.Equal(ExitReason.Halt, to.Run().Reason);
+        Assert.Equal(0x1111222233334444UL + 0x5555666677778888UL, to.Vcpu.Registers.Rcx);
+    }
+
+    [Fact]
+    public void A_triple_fault_is_a_shutdown()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.Long64);
+        using var guest = new TestGuest(backend, a => a.ud2(), long64: true);
+        Assert.Equal(ExitReason.Shutdown, guest.Run().Reason);
+    }
+
+    [Fact]
+    public void A_stray_hypercall_instruction_of_a_vendor_ends_in_a_fault_and_not_in_a_livelock()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.Long64);
+        using var guest = new TestGuest(backend, a => a.db(0x0F, 0x01, 0xC1), long64: true);
+        using var watchdog = new Timer(_ => guest.Vcpu.RequestExit(), null, 2000, Timeout.Infinite);
+        Assert.Equal(ExitReason.Shutdown, guest.Run().Reason);
+        Assert.True(guest.Memory.TryRead(new Gpa(TestGuest.Code), out uint bytes));
+        Assert.Equal(0xC1010FU, bytes & 0xFFFFFF);
+    }
+
+    [Fact]
+    public void Kicks_at_random_moments_are_never_lost()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
+        const int Kicks = 2000;
+        using var guest = new TestGuest(backend, a =>
+        {
+            var top = a.CreateLabel();
+            a.Label(ref top);
+            a.jmp(top);
+        });
+        using var turn = new SemaphoreSlim(0);
+        var random = new Random(20070219);
+        var kicker = new Thread(() =>
+        {
+            for (int i = 0; i < Kicks; i++)
+            {
+                turn.Wait();
+                Thread.SpinWait(random.Next(2000));
+                guest.Vcpu.RequestExit();
+            }
+        });
+        kicker.Start();
+        int cancelled = 0;
+        for (int i = 0; i < Kicks; i++)
+        {
+            turn.Release();
+            if (guest.Run().Reason == ExitReason.Cancelled)
+                cancelled++;
+        }
+
+        kicker.Join();
+        Assert.Equal(Kicks, cancelled);
+    }
+
+    [Fact]
+    public void An_exit_allocates_nothing()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
+        using var guest = new TestGuest(backend, a =>
+        {
+            var top = a.CreateLabel();
+            a.Label(ref top);
+            a.@out(Port, al);
+            a.jmp(top);
+        });
+        long allocated = 0;
+        for (int i = 0; i < 300; i++)
+        {
+            if (i == 100)
+                allocated = GC.GetAllocatedBytesForCurrentThread();
+            guest.Vcpu.Run(long.MaxValue, out VmExit exit);
+            if (exit.Reason != ExitReason.Hypercall)
+                Assert.Fail($"{exit.Reason}");
+            guest.Vcpu.Complete(ExitCompletion.RetireWith(0));
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - allocated);
+    }
+
+    [Fact]
+    public void A_thousand_machines_leave_no_descriptor_behind()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
+        Assert.SkipUnless(Directory.Exists("/proc/self/fd"), "no /proc to count descriptors in");
+        void One()
+        {
+            using var guest = new TestGuest(backend, a => a.hlt());
+            Assert.Equal(ExitReason.Halt, guest.Run().Reason);
+        }
+
+        for (int i = 0; i < 20; i++)
+            One();
+        int descriptors = Directory.GetFiles("/proc/self/fd").Length;
+        int mappings = File.ReadAllLines("/proc/self/maps").Count(line => line.Contains("kvm-vcpu", StringComparison.Ordinal));
+        for (int i = 0; i < 1000; i++)
+            One();
+        Assert.InRange(Directory.GetFiles("/proc/self/fd").Length, 0, descriptors + 3);
+        Assert.Equal(mappings, File.ReadAllLines("/proc/self/maps").Count(line => line.Contains("kvm-vcpu", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Memory_that_the_host_cannot_provide_is_an_internal_error_that_names_EFAULT()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
+        using var guest = new TestGuest(backend, a =>
+        {
+            a.mov(al, __byte_ptr[0x8000]);
+            a.hlt();
+        });
+        MemorySlot slot = guest.Memory.Slots[0];
+        NativeUnmap.Page(slot.HostBase + 0x8000);
+        VmExit exit = guest.Run();
+        NativeUnmap.Restore(slot.HostBase + 0x8000);
+        Assert.SkipWhen(exit.Reason is ExitReason.Halt or ExitReason.MemoryAccess, $"this kernel gives {exit.Reason} where others fail with EFAULT");
+        Assert.Equal(ExitReason.InternalError, exit.Reason);
+        Assert.Contains("EFAULT", guest.Vcpu.LastFailure, StringComparison.Ordinal);
+    }
+}
