@@ -1,0 +1,68 @@
+using Hv.Contracts.Guests;
+using Hv.Core;
+using Xunit;
+using Xunit.Sdk;
+
+namespace Hv.Contracts;
+
+/// <summary>The base of the contracts. A backend's test project derives one sealed class from each and passes its <see cref="BackendUnderTest"/>.</summary>
+public abstract class ContractTest
+{
+    private readonly BackendUnderTest _subject;
+
+    protected ContractTest(BackendUnderTest subject)
+    {
+        _subject = subject;
+        Backend = subject.Create();
+    }
+
+    protected IBackend Backend { get; }
+
+    /// <summary>Skips the test, saying why, where the backend cannot run here or lacks an ability.</summary>
+    protected void Need(BackendCapabilities capabilities)
+    {
+        BackendAvailability availability = Backend.Availability;
+        Assert.SkipUnless(availability.IsAvailable, $"{Backend.Name} cannot run here: {availability.Reason}");
+        BackendCapabilities missing = capabilities & ~Backend.Capabilities;
+        Assert.SkipUnless(missing == 0, $"{Backend.Name} does not declare {missing}");
+    }
+
+    /// <summary>Starts a guest on a vCPU of the backend alone, without a machine around it.</summary>
+    protected VcpuHarness Start(GuestImage image, BackendCapabilities needs = BackendCapabilities.None)
+    {
+        Need(image.Mode.Needs() | needs);
+        return new VcpuHarness(Backend, image);
+    }
+
+    /// <summary>The other backend, for guests that move.</summary>
+    protected IBackend CreateOther()
+    {
+        Assert.SkipWhen(_subject.CreateOther is null, "no other backend was given to move the guest to");
+        return _subject.CreateOther!();
+    }
+
+    /// <summary>Checks a rule. Where the backend has declared that it does not keep it, the check must fail, and the test is skipped with the declared
+    /// reason; a deviation that no longer is one fails.</summary>
+    protected void Holds(string rule, Action check)
+    {
+        Deviation? deviation = _subject.Deviations.FirstOrDefault(d => d.Rule == rule);
+        if (deviation is null)
+        {
+            check();
+            return;
+        }
+
+        bool holds = true;
+        try
+        {
+            check();
+        }
+        catch (Exception e) when (e is IAssertionException)
+        {
+            holds = false;
+        }
+
+        Assert.False(holds, $"{Backend.Name} declares that it does not keep \"{rule}\", but it does: remove the deviation");
+        Assert.Skip($"declared deviation: {deviation.Reason}");
+    }
+}
