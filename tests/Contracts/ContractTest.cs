@@ -1,5 +1,6 @@
 using Hv.Contracts.Guests;
 using Hv.Core;
+using Hv.Core.Machine;
 using Xunit;
 using Xunit.Sdk;
 
@@ -32,6 +33,13 @@ public abstract class ContractTest
     {
         Need(image.Mode.Needs() | needs);
         return new VcpuHarness(Backend, image);
+    }
+
+    /// <summary>Makes a machine of the backend with a guest in it.</summary>
+    protected MachineHarness Boot(GuestImage image, VirtualMachineOptions? options = null, BackendCapabilities needs = BackendCapabilities.None)
+    {
+        Need(image.Mode.Needs() | needs);
+        return new MachineHarness(Backend, image, options);
     }
 
     /// <summary>The other backend, for guests that move.</summary>

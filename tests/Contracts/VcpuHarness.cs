@@ -31,7 +31,7 @@ public sealed class VcpuHarness : IDisposable
     }
 
     /// <summary>A table for vCPUs without a machine: what the guests of these tests need to exist.</summary>
-    public static CpuidTable CpuidOfTests => new CpuidTable([]);
+    public static CpuidTable CpuidOfTests => CpuidTables.Default;
 
     public GuestMemory Memory { get; }
 
