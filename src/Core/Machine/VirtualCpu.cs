@@ -101,14 +101,23 @@ public sealed class VirtualCpu
 
     /// <summary>The state after RESET: the registration is dropped (the stub's bytes stay: they are the guest's memory), a pending hypercall is ended, waiting
     /// interrupts are gone. Memory is left alone. vCPU 0 runs again, another one waits to be started.</summary>
+    /// <exception cref="InvalidOperationException">The machine runs.</exception>
     public void Reset()
     {
-        Processor.Reset();
-        Registration = null;
-        LosePending();
-        _interrupts.Clear();
-        _startState = null;
-        Activity = InitialActivity;
+        Machine.Enter();
+        try
+        {
+            Processor.Reset();
+            Registration = null;
+            LosePending();
+            _interrupts.Clear();
+            _startState = null;
+            Activity = InitialActivity;
+        }
+        finally
+        {
+            Machine.Leave();
+        }
     }
 
     /// <summary>Forgets the registration, as a reset does, with the processor left alone.</summary>

@@ -19,6 +19,7 @@ public sealed class VirtualMachine : IDisposable
     private ulong _clockOffset;
     private RunSession _session = new();
     private int _running;
+    private int _runner;
     private bool _disposed;
 
     internal VirtualMachine(IBackend backend, GuestMemory memory, VirtualMachineOptions options, ExitDispatcher dispatcher, MachineLog log)
@@ -76,8 +77,8 @@ public sealed class VirtualMachine : IDisposable
             RunSession session = _session;
             using CancellationTokenRegistration registration = cancel.UnsafeRegister(
                 _ => StopFromOutside(session, new StopInfo { Reason = StopReason.Cancelled, VcpuIndex = -1 }), null);
-            using Timer? timer = limits.HasTimeout
-                ? new Timer(_ => StopFromOutside(session, new StopInfo { Reason = StopReason.TimeLimit, VcpuIndex = -1 }), null, limits.Timeout, Timeout.InfiniteTimeSpan)
+            using RunTimer? timer = limits.HasTimeout
+                ? new RunTimer(limits.Timeout, () => StopFromOutside(session, new StopInfo { Reason = StopReason.TimeLimit, VcpuIndex = -1 }))
                 : null;
             if (_threaded is not null)
                 _threaded.Run(limits.InstructionBudget, session);
@@ -88,7 +89,7 @@ public sealed class VirtualMachine : IDisposable
         finally
         {
             _session = new RunSession();
-            Volatile.Write(ref _running, 0);
+            Leave();
         }
     }
 
@@ -105,7 +106,7 @@ public sealed class VirtualMachine : IDisposable
         }
         finally
         {
-            Volatile.Write(ref _running, 0);
+            Leave();
         }
     }
 
@@ -131,17 +132,15 @@ public sealed class VirtualMachine : IDisposable
         }
         finally
         {
-            Volatile.Write(ref _running, 0);
+            Leave();
         }
     }
 
     /// <summary>Resets every vCPU (<see cref="VirtualCpu.Reset"/>). Memory is left alone, as by a warm reset; the clock goes on.</summary>
     public void Reset()
     {
-        Enter();
         foreach (VirtualCpu vcpu in _vcpus)
             vcpu.Reset();
-        Volatile.Write(ref _running, 0);
     }
 
     /// <summary>Frees the backend's part. The memory is left to its owner.</summary>
@@ -187,14 +186,26 @@ public sealed class VirtualMachine : IDisposable
     private void StopFromOutside(RunSession session, in StopInfo info)
     {
         session.Stop(info);
+        // A handler's own vCPU sees the end of the run at its next exit; a kick would only show up as an exit of the next run.
+        if (Volatile.Read(ref _runner) == Environment.CurrentManagedThreadId)
+            return;
         foreach (VirtualCpu vcpu in _vcpus)
             vcpu.Processor.RequestExit();
         _threaded?.WakeAll();
     }
 
-    private void Enter()
+    /// <summary>Claims the machine for one operation.</summary>
+    /// <exception cref="InvalidOperationException">It runs.</exception>
+    internal void Enter()
     {
         if (Interlocked.Exchange(ref _running, 1) != 0)
-            throw new InvalidOperationException("the machine is running");
+            throw new InvalidOperationException("the machine is running; stop it first");
+        Volatile.Write(ref _runner, Environment.CurrentManagedThreadId);
+    }
+
+    internal void Leave()
+    {
+        Volatile.Write(ref _runner, 0);
+        Volatile.Write(ref _running, 0);
     }
 }

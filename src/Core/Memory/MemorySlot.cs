@@ -13,6 +13,7 @@ public enum SlotKind : byte
 }
 
 /// <summary>A run of guest-physical pages with host memory behind it. What no slot covers is a hole: an access there is an exit.</summary>
+// SAFETY: only holds the pointer that GuestMemory gave it; never reads through it.
 public sealed unsafe class MemorySlot
 {
     internal MemorySlot(Gpa start, ulong size, SlotKind kind, byte* host)
