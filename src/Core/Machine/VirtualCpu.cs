@@ -81,7 +81,26 @@ public sealed class VirtualCpu
         return CompletionOutcome.Completed;
     }
 
-    /// <summary>Starts a vCPU that waits for it, with this state. False when it does not wait.</summary>
+    /// <summary>Loads a state and makes the vCPU run with it when its turn comes, whatever it did before. A pending hypercall is ended as by a reset;
+    /// the registration stays.</summary>
+    /// <exception cref="InvalidOperationException">The machine runs.</exception>
+    public void Start(VcpuState state)
+    {
+        Machine.Enter();
+        try
+        {
+            Processor.LoadState(state);
+            LosePending();
+            _startState = null;
+            Activity = VcpuActivity.Running;
+        }
+        finally
+        {
+            Machine.Leave();
+        }
+    }
+
+    /// <summary>For another vCPU's use: starts a vCPU that waits for it, with this state, when its turn comes. False when it does not wait.</summary>
     public bool TryStart(VcpuState state)
     {
         if (Activity != VcpuActivity.WaitForStart || Interlocked.CompareExchange(ref _startState, state, null) is not null)
