@@ -1,0 +1,180 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+
+namespace Hv.Backends.Vmx.Silicon.Fields;
+
+/// <summary>Whether VMLAUNCH or VMRESUME may enter with a VMCS (SDM 3C 25.1).</summary>
+public enum VmcsLaunchState : byte
+{
+    Clear,
+    Launched,
+}
+
+/// <summary>
+/// The current VMCS, on chip: one 64-bit place a field, found by arithmetic on the encoding. Guest-state fields are views: a field that was written
+/// since the last VM entry (or never entered with) is <em>pending</em> and lives here; any other is the processor's own register, read through
+/// <see cref="IGuestRegisters"/>, so that a VM exit copies nothing (docs/adr/0041-guest-state-is-a-view.md).
+/// </summary>
+public sealed class Vmcs
+{
+    private const int WordsPerType = 64;
+
+    // Guest-state fields without a register behind them: always "pending", which is to say stored here. One word a width.
+    private static readonly ulong[] s_stored = StoredFields();
+
+    private readonly ulong[] _values = new ulong[VmcsEncoding.SlotCount];
+    private readonly ulong[] _pending = new ulong[4];
+    private readonly IGuestRegisters _guest;
+
+    /// <summary>Makes a VMCS image whose guest-state fields are all pending.</summary>
+    /// <param name="guest">The processor's registers behind the fields that are not.</param>
+    public Vmcs(IGuestRegisters guest)
+    {
+        _guest = guest;
+        MarkAllPending();
+    }
+
+    /// <summary>Launch state.</summary>
+    public VmcsLaunchState LaunchState { get; set; }
+
+    /// <summary>The groups of fields written since the last successful VM entry; bits of <see cref="VmcsGroup"/>.</summary>
+    public VmcsGroup Written { get; private set; } = VmcsGroup.All;
+
+    /// <summary>The value of a field, zero-extended. The field must exist.</summary>
+    public ulong this[VmcsField field]
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get
+        {
+            var encoding = new VmcsEncoding((uint)field);
+            if (encoding.Type == VmcsFieldType.GuestState && !IsPending(encoding.Slot))
+                return _guest.Read(field);
+            return _values[encoding.Slot];
+        }
+    }
+
+    /// <summary>A field that is not guest state, for the processor's own writes at a VM exit: no group is marked.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Record(VmcsField field, ulong value)
+    {
+        var encoding = new VmcsEncoding((uint)field);
+        Debug.Assert(encoding.Type != VmcsFieldType.GuestState);
+        _values[encoding.Slot] = value;
+    }
+
+    /// <summary>Writes a field as VMWRITE does: the value is cut to the field's width, and the field's group is marked.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Write(VmcsField field, ulong value)
+    {
+        var encoding = new VmcsEncoding((uint)field);
+        int slot = encoding.Slot;
+        _values[slot] = Truncate(encoding.Width, value);
+        Written |= VmcsGroups.Of(slot);
+        if (encoding.Type == VmcsFieldType.GuestState)
+            _pending[(int)encoding.Width] |= 1UL << (slot & (WordsPerType - 1));
+    }
+
+    /// <summary>Whether a guest-state field's value waits here for the next VM entry.</summary>
+    public bool IsPending(VmcsField field) => IsPending(new VmcsEncoding((uint)field).Slot);
+
+    /// <summary>VM entry succeeded: every pending field goes into the processor, and nothing is marked any more.</summary>
+    public void LoadGuest()
+    {
+        if (((_pending[0] ^ s_stored[0]) | (_pending[1] ^ s_stored[1]) | (_pending[2] ^ s_stored[2]) | (_pending[3] ^ s_stored[3])) != 0)
+            LoadPending();
+        Written = VmcsGroup.None;
+    }
+
+    /// <summary>Writes the image into a VMCS region's data area, guest state included (VMCLEAR).</summary>
+    /// <param name="data">Room for all fields of the table, 8 bytes each, from offset 8 of the region.</param>
+    public void Save(Span<byte> data)
+    {
+        foreach (ref readonly VmcsFieldInfo row in VmcsFieldTable.All)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(data, this[row.Field]);
+            data = data[8..];
+        }
+    }
+
+    /// <summary>Reads the image from a VMCS region's data area (VMPTRLD). All guest-state fields become pending.</summary>
+    public void Load(ReadOnlySpan<byte> data)
+    {
+        foreach (ref readonly VmcsFieldInfo row in VmcsFieldTable.All)
+        {
+            _values[row.Encoding.Slot] = Truncate(row.Encoding.Width, BinaryPrimitives.ReadUInt64LittleEndian(data));
+            data = data[8..];
+        }
+
+        MarkAllPending();
+    }
+
+    private void MarkAllPending()
+    {
+        Array.Fill(_pending, ulong.MaxValue);
+        Written = VmcsGroup.All;
+    }
+
+    private void LoadPending()
+    {
+        if (((_pending[0] ^ s_stored[0]) | (_pending[1] ^ s_stored[1]) | (_pending[2] ^ s_stored[2])) == 0 && (_pending[3] ^ s_stored[3]) == RipBit)
+        {
+            _guest.LoadRip(_values[new VmcsEncoding((uint)VmcsField.GuestRip).Slot]);
+        }
+        else
+        {
+            foreach (ref readonly VmcsFieldInfo row in VmcsFieldTable.All)
+            {
+                if (row.Encoding.Type == VmcsFieldType.GuestState && IsPending(row.Encoding.Slot) && !IsStored(row.Encoding.Slot))
+                    _guest.Load(row.Field, _values[row.Encoding.Slot]);
+            }
+
+            _guest.Loaded();
+        }
+
+        s_stored.CopyTo(_pending, 0);
+    }
+
+    private static bool IsStored(int slot) => ((s_stored[slot >> 8] >> (slot & (WordsPerType - 1))) & 1) != 0;
+
+    private static ulong[] StoredFields()
+    {
+        ulong[] stored = [ulong.MaxValue, ulong.MaxValue, ulong.MaxValue, ulong.MaxValue];
+        foreach (VmcsField field in GuestRegisters.Fields)
+        {
+            int slot = new VmcsEncoding((uint)field).Slot;
+            stored[slot >> 8] &= ~(1UL << (slot & (WordsPerType - 1)));
+        }
+
+        return stored;
+    }
+
+    private static ulong RipBit => 1UL << (new VmcsEncoding((uint)VmcsField.GuestRip).Slot & (WordsPerType - 1));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool IsPending(int slot) => ((_pending[slot >> 8] >> (slot & (WordsPerType - 1))) & 1) != 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Truncate(VmcsFieldWidth width, ulong value) => width switch
+    {
+        VmcsFieldWidth.Bits16 => (ushort)value,
+        VmcsFieldWidth.Bits32 => (uint)value,
+        _ => value,
+    };
+}
+
+/// <summary>The processor's registers as the VMCS's guest-state fields name them.</summary>
+public interface IGuestRegisters
+{
+    /// <summary>The register's value.</summary>
+    ulong Read(VmcsField field);
+
+    /// <summary>Loads a register at VM entry; the entry checks have passed.</summary>
+    void Load(VmcsField field, ulong value);
+
+    /// <summary>Loads RIP alone: the usual entry after an instruction was emulated.</summary>
+    void LoadRip(ulong value);
+
+    /// <summary>All pending fields are loaded: what the processor derives from them is computed again.</summary>
+    void Loaded();
+}
