@@ -48,6 +48,18 @@ public struct CpuState
     /// <summary>Segments, control, debug and model-specific registers. Change them through <c>Hv.Cpu.System</c>: caches depend on them.</summary>
     public SystemRegisters Sys;
 
+    /// <summary>The event being delivered. Not none between two runs: an exit cut its delivery off, or a backend injects it; the next run begins with it.</summary>
+    public EventDelivery Delivery;
+
+    /// <summary>DR6 bits that the running instruction has collected for a debug trap at its end (SDM 3B 18.2.3).</summary>
+    public ulong PendingDebug;
+
+    /// <summary>Model-specific registers that are only read back.</summary>
+    public KeptMsrs KeptMsr;
+
+    /// <summary>x87, SSE and AVX registers; last and 32-byte aligned.</summary>
+    public FpuState Fpu;
+
     /// <summary>Byte offset of <see cref="Zero"/>: the operand number for "no register".</summary>
     public const int ZeroOffset = 144;
 }

@@ -1,0 +1,86 @@
+using Hv.Core.Registers;
+using Hv.Cpu.Decode;
+using Hv.Cpu.State;
+using Hv.Cpu.Virtualization;
+
+namespace Hv.Cpu.System;
+
+/// <summary>IN, OUT, INS, OUTS up to their event: permission, memory operand, value (SDM 2A IN, INS; SDM 2B OUT, OUTS).</summary>
+internal static class PortInstructions
+{
+    public static void In(ref CpuState s, ref Op op, Processor p) => Single(ref s, ref op, p, false);
+
+    public static void Out(ref CpuState s, ref Op op, Processor p) => Single(ref s, ref op, p, true);
+
+    private static void Single(ref CpuState s, ref Op op, Processor p, bool write)
+    {
+        Faults.Begin(ref s, ref op);
+        bool immediate = op.Rm == CpuState.ZeroOffset;
+        var port = (ushort)(immediate ? op.Immediate : s.Gpr.Rdx);
+        int size = OpAccess.Size(ref op);
+        if (!PortPermission.TryCheck(ref s, p, port, size))
+            return;
+        p.Leave(ref s, ref op, CpuEventKind.PortIo);
+        p.Event.Index = port;
+        p.Event.Size = (byte)size;
+        p.Event.IsWrite = write;
+        p.Event.IsImmediate = immediate;
+        p.Event.Value = write ? s.Gpr.Rax & OpAccess.Mask(size) : 0;
+    }
+
+    public static void Ins(ref CpuState s, ref Op op, Processor p)
+    {
+        if (!TryBeginString(ref s, ref op, p))
+            return;
+        int size = OpAccess.Size(ref op);
+        ulong offset = s.Gpr.Rdi & OpAccess.AddressMask(ref op);
+        // The destination must be writable before the device is asked, or its data would be lost. In 64-bit code ES has no base or limit.
+        SegmentNumber segment = Modes.Is64(ref s) ? SegmentNumber.Flat : SegmentNumber.Es;
+        if (!p.TryLinear(ref s, ref op, segment, offset, size, true, out ulong linear) || !TryCanonical(ref s, linear, size)
+            || !p.TryProbeWrite(ref s, linear, size, s.Sys.Cpl))
+            return;
+        Offer(ref s, ref op, p, false, segment, linear, 0);
+    }
+
+    public static void Outs(ref CpuState s, ref Op op, Processor p)
+    {
+        if (!TryBeginString(ref s, ref op, p))
+            return;
+        int size = OpAccess.Size(ref op);
+        ulong offset = s.Gpr.Rsi & OpAccess.AddressMask(ref op);
+        var segment = (SegmentNumber)op.Segment;
+        if (!p.TryRead(ref s, ref op, segment, offset, size, out ulong value))
+            return;
+        Offer(ref s, ref op, p, true, segment, OperandEvents.Linear(ref s, segment, offset), value);
+    }
+
+    /// <summary>Permission, and REP with a count of 0, which does nothing.</summary>
+    private static bool TryBeginString(ref CpuState s, ref Op op, Processor p)
+    {
+        Faults.Begin(ref s, ref op);
+        if (!PortPermission.TryCheck(ref s, p, (ushort)s.Gpr.Rdx, OpAccess.Size(ref op)))
+            return false;
+        if (!IsRepeated(ref op) || (s.Gpr.Rcx & OpAccess.AddressMask(ref op)) != 0)
+            return true;
+        p.Finish(ref s, ref op);
+        return false;
+    }
+
+    private static bool TryCanonical(ref CpuState s, ulong linear, int size) =>
+        !Modes.IsLong(ref s) || (Modes.IsCanonical(linear) && Modes.IsCanonical(linear + (uint)size - 1)) || Faults.GeneralProtection(ref s);
+
+    private static void Offer(ref CpuState s, ref Op op, Processor p, bool write, SegmentNumber segment, ulong linear, ulong value)
+    {
+        p.Leave(ref s, ref op, CpuEventKind.StringIo);
+        p.Event.Index = (ushort)s.Gpr.Rdx;
+        p.Event.Size = (byte)OpAccess.Size(ref op);
+        p.Event.AddressSize = (byte)OpAccess.AddressSize(ref op);
+        p.Event.Segment = (byte)segment;
+        p.Event.IsWrite = write;
+        p.Event.IsRep = IsRepeated(ref op);
+        p.Event.Address = linear;
+        p.Event.Value = value;
+    }
+
+    private static bool IsRepeated(ref Op op) => (op.Form & (OpForm.Rep | OpForm.Repne)) != 0;
+}
