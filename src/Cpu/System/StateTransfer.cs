@@ -12,7 +12,7 @@ public static class StateTransfer
     private const uint SegmentAttributes = 0xF0FF | SegmentRegister.UnusableBit;
     private const ulong Cr0Defined = 0xE005_003F;
 
-    /// <summary>Saves everything. Does not allocate once <see cref="VcpuState.Msrs"/> holds the processor's registers.</summary>
+    /// <summary>Saves everything. Registers that another backend left in <see cref="VcpuState.Msrs"/> stay.</summary>
     public static void Save(Processor p, VcpuState state)
     {
         ref CpuState s = ref p.State;
@@ -21,7 +21,6 @@ public static class StateTransfer
         state.System.Tsc = TimeStamp.Read(ref s, p);
         FpuImage.SaveArea(in s.Fpu, state.Extended);
         state.Pending = Pending(in s.Delivery);
-        state.Msrs.Clear();
         foreach (uint index in ModelSpecificRegisters.KeptIndexes)
         {
             ModelSpecificRegisters.TryRead(ref s, p, index, out ulong value);

@@ -6,11 +6,11 @@ namespace Hv.Cpu.System;
 /// <summary>The handlers of system instructions, by kind. All of them leave the block.</summary>
 internal static unsafe class SystemHandlers
 {
-    /// <summary>The handler of <paramref name="kind"/>, or 0 when it is not a system instruction.</summary>
-    public static nint For(OpKind kind)
+    /// <summary>The handler of <paramref name="op"/>, or 0 when it is not a system instruction.</summary>
+    public static nint Bind(ref Op op)
     {
         // SAFETY: addresses of static methods with the handlers' one signature, called through that signature only (Execute/Threading.cs).
-        delegate*<ref CpuState, ref Op, Processor, void> handler = kind switch
+        delegate*<ref CpuState, ref Op, Processor, void> handler = op.Kind switch
         {
             OpKind.Arpl => &SegmentQueries.Arpl,
             OpKind.Clac => &FlagInstructions.Clac,
