@@ -87,7 +87,8 @@ public sealed class FakeVcpu(int index) : IVcpu
 
     public void Complete(in ExitCompletion completion)
     {
-        Assert.True(_needsCompletion, $"an exit by {_lastReason} needs no completion");
+        if (!_needsCompletion)
+            Assert.Fail($"an exit by {_lastReason} needs no completion");
         _needsCompletion = false;
         LastCompletion = completion;
         Completions++;

@@ -1,3 +1,4 @@
+using Hv.Core.Exits;
 using Hv.Core.Hypercalls;
 using Hv.Core.Machine;
 using Hv.Core.Memory;
@@ -68,7 +69,7 @@ public sealed class Guest : IDisposable
         foreach (VirtualCpu other in Machine.Vcpus)
             other.Activity = other.Index == vcpu ? VcpuActivity.Running : VcpuActivity.Halted;
         Machine.Run(default, TestContext.Current.CancellationToken);
-        return fake.LastCompletion == Exits.ExitCompletion.Retire;
+        return fake.LastCompletion == ExitCompletion.Retire;
     }
 
     public byte[] Bytes(ulong address, int length)
