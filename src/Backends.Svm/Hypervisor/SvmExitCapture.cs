@@ -98,7 +98,7 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
     {
         var fault = (NestedFault)numbers.Info1;
         bool isFetch = (fault & NestedFault.Fetch) != 0;
-        bool isWrite = (fault & NestedFault.Write) != 0 && !isFetch;
+        bool isWrite = (fault & NestedFault.Write) != 0 && !isFetch && raw.Operand.IsWrite;
         return VmExit.FromMemory(site, numbers, new MemoryExit(new Gpa(numbers.Info2), raw.Operand.Size, isWrite, isFetch, isWrite ? raw.Operand.Value : 0));
     }
 

@@ -48,14 +48,14 @@ public class CaptureTests
     public void OUTS_takes_its_datum_from_the_emulator()
     {
         // REP OUTSW with 32-bit addresses and the DS segment (3)
-        VmExit exit = Capture(0x7B, 0x0070_0D2C, 0x1003, operand: new EmulatedOperand(2, 0xAA55_CAFE));
+        VmExit exit = Capture(0x7B, 0x0070_0D2C, 0x1003, operand: new EmulatedOperand(2, true, 0xAA55_CAFE));
         Assert.Equal(new PortIoExit(0x70, 2, true, 0xCAFE, true), exit.PortIo);
     }
 
     [Fact]
     public void INS_has_no_datum_yet()
     {
-        VmExit exit = Capture(0x7B, 0x0060_0215, 0x1001, operand: new EmulatedOperand(1, 0x77));
+        VmExit exit = Capture(0x7B, 0x0060_0215, 0x1001, operand: new EmulatedOperand(1, false, 0x77));
         Assert.Equal(new PortIoExit(0x60, 1, false, 0, true), exit.PortIo);
     }
 
@@ -92,15 +92,16 @@ public class CaptureTests
     }
 
     [Theory]
-    [InlineData(0x1_0000_0004ul, false, false)]
-    [InlineData(0x1_0000_0006ul, true, false)]
-    [InlineData(0x1_0000_0007ul, true, false)]
-    [InlineData(0x1_0000_0014ul, false, true)]
-    [InlineData(0x2_0000_0006ul, true, false)]
-    [InlineData(0x2_0000_0016ul, false, true)]
-    public void NPF_is_a_memory_access(ulong info1, bool isWrite, bool isFetch)
+    [InlineData(0x1_0000_0004ul, false, false, false)]
+    [InlineData(0x1_0000_0006ul, true, true, false)]
+    [InlineData(0x1_0000_0006ul, false, false, false)] // the read of a read-modify-write
+    [InlineData(0x1_0000_0007ul, true, true, false)]
+    [InlineData(0x1_0000_0014ul, false, false, true)]
+    [InlineData(0x2_0000_0006ul, true, true, false)]
+    [InlineData(0x2_0000_0016ul, true, false, true)]
+    public void NPF_is_a_memory_access(ulong info1, bool waitsForWrite, bool isWrite, bool isFetch)
     {
-        VmExit exit = Capture(0x400, info1, 0xFEE0_0020, operand: new EmulatedOperand(4, 0x55));
+        VmExit exit = Capture(0x400, info1, 0xFEE0_0020, operand: new EmulatedOperand(4, waitsForWrite, 0x55));
         Assert.Equal(new MemoryExit(new Gpa(0xFEE0_0020), 4, isWrite, isFetch, isWrite ? 0x55ul : 0), exit.Memory);
     }
 
