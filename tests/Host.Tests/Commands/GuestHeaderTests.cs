@@ -28,7 +28,7 @@ public class GuestHeaderTests
         try
         {
             File.WriteAllText(Path.Combine(folder, "hv_guest.h"), Header());
-            File.WriteAllText(Path.Combine(folder, "guest.c"), Program());
+            File.WriteAllText(Path.Combine(folder, "guest.c"), Program() + "\n");
             Compile(compiler, $"{options} -Wall -Wextra -Werror -ffreestanding -c guest.c -o guest.o", folder);
         }
         finally
