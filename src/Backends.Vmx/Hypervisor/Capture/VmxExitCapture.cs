@@ -1,0 +1,102 @@
+using Hv.Backends.Vmx.Silicon.Exit;
+using Hv.Backends.Vmx.Silicon.Fields;
+using Hv.Core;
+using Hv.Core.Exits;
+using Hv.Core.Registers;
+using static Hv.Backends.Vmx.Silicon.ControlRegisters;
+
+namespace Hv.Backends.Vmx.Hypervisor.Capture;
+
+/// <summary>VMCS exit fields in, neutral exit out.</summary>
+public sealed class VmxExitCapture : IExitCapture<VmxExitRecord>
+{
+    private const uint EntryFailure = 1u << 31;
+    private const byte PageFault = 14;
+
+    private VmxExitCapture() { }
+
+    /// <inheritdoc/>
+    public static void Capture(in VmxExitRecord raw, out VmExit exit)
+    {
+        var reason = (VmxExitReason)(ushort)raw.Reason;
+        if ((raw.Reason & EntryFailure) != 0)
+        {
+            exit = VmExit.Plain(ExitReason.EntryFailed, Site(raw), new RawExit(raw.Reason, raw.Qualification, 0));
+            return;
+        }
+
+        exit = reason switch
+        {
+            VmxExitReason.Vmcall => Plain(ExitReason.Hypercall, raw),
+            VmxExitReason.IoInstruction => PortIo(raw),
+            VmxExitReason.Rdmsr => VmExit.FromMsrRead(Site(raw), Raw(raw), (uint)raw.Rcx),
+            VmxExitReason.Wrmsr => VmExit.FromMsrWrite(Site(raw), Raw(raw), (uint)raw.Rcx, (raw.Rdx << 32) | (uint)raw.Rax),
+            VmxExitReason.Cpuid => VmExit.FromCpuid(Site(raw), Raw(raw), (uint)raw.Rax, (uint)raw.Rcx),
+            VmxExitReason.Hlt => Halt(raw),
+            VmxExitReason.EptViolation => Memory(raw),
+            VmxExitReason.ExceptionOrNmi => Exception(raw),
+            VmxExitReason.ExternalInterrupt => Plain(ExitReason.Cancelled, raw),
+            VmxExitReason.PreemptionTimer => Plain(ExitReason.BudgetExpired, raw),
+            VmxExitReason.InterruptWindow => Plain(ExitReason.InterruptWindow, raw),
+            VmxExitReason.TripleFault => Plain(ExitReason.Shutdown, raw),
+            VmxExitReason.EptMisconfiguration =>
+                VmExit.Plain(ExitReason.InternalError, Site(raw), new RawExit(raw.Reason, raw.Qualification, raw.GuestPhysicalAddress)),
+            _ => Plain(ExitReason.Unknown, raw),
+        };
+    }
+
+    private static VmExit Plain(ExitReason reason, in VmxExitRecord raw) => VmExit.Plain(reason, Site(raw), Raw(raw));
+
+    private static RawExit Raw(in VmxExitRecord raw) => new(raw.Reason, raw.Qualification, raw.InstructionInfo);
+
+    // SDM 3C table 28-5.
+    private static VmExit PortIo(in VmxExitRecord raw)
+    {
+        byte size = (byte)((raw.Qualification & 7) + 1);
+        bool isWrite = (raw.Qualification & (1 << 3)) == 0, isString = (raw.Qualification & (1 << 4)) != 0;
+        ulong value = !isWrite ? 0 : (isString ? raw.OperandValue : raw.Rax) & (ulong.MaxValue >> (64 - (8 * size)));
+        return VmExit.FromPortIo(Site(raw), Raw(raw), new PortIoExit((ushort)(raw.Qualification >> 16), size, isWrite, (uint)value, isString));
+    }
+
+    private static VmExit Halt(in VmxExitRecord raw)
+    {
+        ExitSite site = Site(raw);
+        ulong next = site.Rip + raw.InstructionLength;
+        bool is64 = (site.Mode & GuestMode.Code64) != 0;
+        return VmExit.Plain(ExitReason.Halt, site with { Rip = is64 ? next : (site.Mode & GuestMode.Code32) != 0 ? (uint)next : (ushort)next }, Raw(raw));
+    }
+
+    // SDM 3C table 28-7: bit 0 read, 1 write, 2 fetch. A walk's own access is the processor's, not the instruction's operand.
+    private static VmExit Memory(in VmxExitRecord raw)
+    {
+        bool isWrite = (raw.Qualification & 2) != 0, isFetch = (raw.Qualification & 4) != 0;
+        var payload = new MemoryExit(new Gpa(raw.GuestPhysicalAddress), raw.OperandSize, isWrite, isFetch, isWrite ? raw.OperandValue : 0);
+        return VmExit.FromMemory(Site(raw), new RawExit(raw.Reason, raw.Qualification, raw.GuestPhysicalAddress), payload);
+    }
+
+    // SDM 3C table 25-19. An NMI is the host's, which nothing here raises.
+    private static VmExit Exception(in VmxExitRecord raw)
+    {
+        var info = new InterruptionInfo(raw.InterruptionInfo);
+        var numbers = new RawExit(raw.Reason, raw.Qualification, raw.InterruptionInfo);
+        if (!info.IsValid || info.Type is not (InterruptionType.HardwareException or InterruptionType.SoftwareException or InterruptionType.PrivilegedSoftwareException))
+            return VmExit.Plain(ExitReason.Unknown, Site(raw), numbers);
+        return VmExit.FromException(Site(raw), numbers,
+            new ExceptionExit(info.Vector, info.HasErrorCode, info.HasErrorCode ? raw.InterruptionErrorCode : 0, info.Vector == PageFault ? raw.Qualification : 0));
+    }
+
+    private static ExitSite Site(in VmxExitRecord raw)
+    {
+        GuestMode mode = GuestMode.Real;
+        if ((raw.Cr0 & Cr0Pe) != 0)
+            mode |= GuestMode.Protected;
+        if ((raw.EntryControls & (uint)EntryControl.Ia32eModeGuest) != 0)
+            mode |= GuestMode.LongModeActive | ((raw.CsAccessRights & SegmentRegister.LongBit) != 0 ? GuestMode.Code64 : 0);
+        if ((raw.CsAccessRights & SegmentRegister.DefaultBit) != 0)
+            mode |= GuestMode.Code32;
+        if ((raw.Rflags & RflagsVm) != 0)
+            mode |= GuestMode.Virtual8086;
+        // CPL is the DPL of SS (SDM 3C 25.4.1).
+        return new ExitSite(raw.Rip, (byte)raw.InstructionLength, mode, (byte)((raw.SsAccessRights >> 5) & 3));
+    }
+}
