@@ -74,7 +74,26 @@ public sealed unsafe class KvmPartition : IPartition, IMemoryObserver
     /// <inheritdoc/>
     public void OnDirtyLogCollected()
     {
-        // KVM's own log is fetched by SyncDirtyLog.
+        // KVM_GET_DIRTY_LOG clears its log as it reads it.
+    }
+
+    /// <inheritdoc/>
+    public void OnDirtyLogRead(MemorySlot slot)
+    {
+        lock (_slotLock)
+        {
+            if (!_slots.TryGetValue(slot, out uint number))
+                return;
+            ulong[] bitmap = new ulong[slot.DirtyWords];
+            // SAFETY: KVM writes one bit a page of the slot, rounded up to 64: the array's length; it is pinned during the call.
+            fixed (ulong* words = bitmap)
+            {
+                var log = new KvmDirtyLog { slot = number, dirty_bitmap = (ulong)words };
+                KvmIoctl.Call(_fd, KvmIoctl.GetDirtyLog, "KVM_GET_DIRTY_LOG", ref log);
+            }
+
+            slot.AddDirty(bitmap);
+        }
     }
 
     /// <inheritdoc/>

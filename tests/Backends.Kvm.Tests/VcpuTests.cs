@@ -181,6 +181,26 @@ public class VcpuTests
     }
 
     [Fact]
+    public void What_the_guest_wrote_is_in_the_dirty_log()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
+        using var guest = new TestGuest(backend, a =>
+        {
+            a.mov(__byte_ptr[0x9000], 1);
+            a.hlt();
+        });
+        MemorySlot slot = guest.Memory.Slots[0];
+        ulong[] bitmap = new ulong[slot.DirtyWords];
+        guest.Memory.CollectDirty(slot, bitmap);
+        Assert.False(guest.Memory.IsDirty(new Gpa(0x9000)));
+        Assert.Equal(ExitReason.Halt, guest.Run().Reason);
+        Assert.True(guest.Memory.IsDirty(new Gpa(0x9000)));
+        Assert.Equal(1, guest.Memory.CollectDirty(slot, bitmap));
+        Assert.Equal(1UL << 9, bitmap[0]);
+        Assert.Equal(0, guest.Memory.CollectDirty(slot, bitmap));
+    }
+
+    [Fact]
     public void A_triple_fault_is_a_shutdown()
     {
         KvmBackend backend = Device.Require(BackendCapabilities.Long64);

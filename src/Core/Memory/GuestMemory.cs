@@ -150,6 +150,7 @@ public sealed unsafe class GuestMemory : IDisposable
     {
         if (bitmap.Length < slot.Dirty.Length)
             throw new ArgumentException($"the dirty log of this slot takes {slot.Dirty.Length} words, not {bitmap.Length}", nameof(bitmap));
+        TellDirtyLogRead(slot);
         int pages = 0;
         for (int i = 0; i < slot.Dirty.Length; i++)
         {
@@ -163,7 +164,13 @@ public sealed unsafe class GuestMemory : IDisposable
     }
 
     /// <summary>Whether the page that holds <paramref name="address"/> was written since the log was last collected.</summary>
-    public bool IsDirty(Gpa address) => FindSlot(address) is { } slot && slot.IsDirty((address.Value - slot.Start.Value) / Gpa.PageSize);
+    public bool IsDirty(Gpa address)
+    {
+        if (FindSlot(address) is not { } slot)
+            return false;
+        TellDirtyLogRead(slot);
+        return slot.IsDirty((address.Value - slot.Start.Value) / Gpa.PageSize);
+    }
 
     /// <summary>Unmaps all host memory. No vCPU may run or be run afterwards.</summary>
     public void Dispose()
@@ -233,6 +240,12 @@ public sealed unsafe class GuestMemory : IDisposable
         foreach (IMemoryObserver observer in _observers)
             observer.OnHostWrite(start, length);
         return true;
+    }
+
+    private void TellDirtyLogRead(MemorySlot slot)
+    {
+        foreach (IMemoryObserver observer in _observers)
+            observer.OnDirtyLogRead(slot);
     }
 
     private void TellSlotsChanged()

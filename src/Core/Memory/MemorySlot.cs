@@ -37,9 +37,23 @@ public sealed unsafe class MemorySlot
     /// <summary>The host's address of the first byte, for a backend that maps it: page-aligned, stable until the memory is disposed.</summary>
     public nint HostBase => (nint)Host;
 
+    /// <summary>64-bit words of the slot's dirty log: one bit a page.</summary>
+    public int DirtyWords => Dirty.Length;
+
     internal byte* Host { get; }
 
     internal ulong[] Dirty { get; }
+
+    /// <summary>Adds pages to the dirty log: bit n of the words is page n.</summary>
+    /// <param name="bitmap">At most <see cref="DirtyWords"/> words.</param>
+    public void AddDirty(ReadOnlySpan<ulong> bitmap)
+    {
+        for (int i = 0; i < bitmap.Length; i++)
+        {
+            if (bitmap[i] != 0)
+                Interlocked.Or(ref Dirty[i], bitmap[i]);
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool Contains(Gpa address) => address.Value - Start.Value < Size;
