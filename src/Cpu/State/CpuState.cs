@@ -48,7 +48,7 @@ public struct CpuState
     /// <summary>Segments, control, debug and model-specific registers. Change them through <c>Hv.Cpu.System</c>: caches depend on them.</summary>
     public SystemRegisters Sys;
 
-    /// <summary>The event being delivered. Not none between two runs: an exit cut its delivery off, or a backend injects it; the next run begins with it.</summary>
+    /// <summary>The event being delivered, while it is; faults on the way depend on its kind.</summary>
     public EventDelivery Delivery;
 
     /// <summary>DR6 bits that the running instruction has collected for a debug trap at its end (SDM 3B 18.2.3).</summary>

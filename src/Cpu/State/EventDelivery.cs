@@ -1,3 +1,5 @@
+using Hv.Core.Registers;
+
 namespace Hv.Cpu.State;
 
 /// <summary>What kind of event goes through the IDT. The kinds differ in the DPL check, the return address, RF, and the EXT bit of faults met on the way (SDM 3A 6.13).</summary>
@@ -35,6 +37,26 @@ public struct EventDelivery
 
     /// <summary>For #PF the linear address that goes to CR2; for #DB the DR6 bits to set.</summary>
     public ulong Address;
+
+    /// <summary>The delivery of a pending event, which was raised by an instruction of <paramref name="length"/> bytes, or by none.</summary>
+    public static EventDelivery From(in PendingEvent e, int length) => new()
+    {
+        Kind = e.Kind switch
+        {
+            PendingEventKind.Interrupt => DeliveryKind.Interrupt,
+            PendingEventKind.Nmi => DeliveryKind.Nmi,
+            PendingEventKind.SoftwareInterrupt => DeliveryKind.SoftwareInterrupt,
+            PendingEventKind.Exception when length == 0 => DeliveryKind.Exception,
+            PendingEventKind.Exception when e.Vector == ExceptionVector.Debug => DeliveryKind.PrivilegedSoftwareException,
+            PendingEventKind.Exception => DeliveryKind.SoftwareException,
+            _ => DeliveryKind.None,
+        },
+        Vector = e.Kind == PendingEventKind.Nmi ? ExceptionVector.Nmi : e.Vector,
+        HasErrorCode = e.HasErrorCode,
+        ErrorCode = e.ErrorCode,
+        Address = e.Address,
+        Length = (byte)length,
+    };
 
     /// <summary>Whether the return address lies past an instruction that raised the event.</summary>
     public readonly bool IsSoftware => Kind is DeliveryKind.SoftwareInterrupt or DeliveryKind.SoftwareException or DeliveryKind.PrivilegedSoftwareException;

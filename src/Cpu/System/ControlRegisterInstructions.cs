@@ -34,18 +34,16 @@ internal static class ControlRegisterInstructions
 
     public static bool TryWrite(ref CpuState s, Processor p, in CpuEvent e)
     {
-        // RIP moves first: its width is that of the code the instruction was fetched from.
-        ulong rip = RegisterCompletion.NextRip(ref s, in e);
         if (!ControlRegisters.TryWrite(ref s, p, (int)e.Index, e.Value))
             return false;
-        RegisterCompletion.SkipTo(ref s, rip);
+        p.Retire();
         return true;
     }
 
-    public static bool TryRead(ref CpuState s, in CpuEvent e)
+    public static bool TryRead(ref CpuState s, Processor p, in CpuEvent e)
     {
         OpAccess.SetNumbered(ref s, e.Register, Modes.Is64(ref s) ? 8 : 4, e.Value);
-        RegisterCompletion.Skip(ref s, in e);
+        p.Retire();
         return true;
     }
 
@@ -64,7 +62,7 @@ internal static class ControlRegisterInstructions
         ulong kept = s.Sys.Cr0 & (~LmswMask | ControlBits.Pe);
         if (!ControlRegisters.TryWriteCr0(ref s, p, kept | e.Value & LmswMask))
             return false;
-        RegisterCompletion.Skip(ref s, in e);
+        p.Retire();
         return true;
     }
 
@@ -81,7 +79,7 @@ internal static class ControlRegisterInstructions
     {
         if (!OperandEvents.TryStore(ref s, p, in e, e.Value))
             return false;
-        RegisterCompletion.Skip(ref s, in e);
+        p.Retire();
         return true;
     }
 
@@ -96,7 +94,7 @@ internal static class ControlRegisterInstructions
     {
         s.Sys.Cr0 &= ~ControlBits.Ts;
         p.ModeChanged(ref s);
-        RegisterCompletion.Skip(ref s, in e);
+        p.Retire();
         return true;
     }
 
@@ -141,7 +139,7 @@ internal static class ControlRegisterInstructions
             return Faults.GeneralProtection(ref s);
         if (!ControlRegisters.TryWriteXcr0(ref s, p, e.Value))
             return false;
-        RegisterCompletion.Skip(ref s, in e);
+        p.Retire();
         return true;
     }
 

@@ -29,7 +29,7 @@ internal static class DebugRegisters
         if (!TryAccess(ref s))
             return false;
         OpAccess.SetNumbered(ref s, e.Register, Modes.Is64(ref s) ? 8 : 4, Value(ref s, (int)e.Index));
-        RegisterCompletion.Skip(ref s, in e);
+        p.Retire();
         return true;
     }
 
@@ -52,7 +52,7 @@ internal static class DebugRegisters
             default: s.Sys.Dr7 = Dr7(value); break;
         }
 
-        RegisterCompletion.Skip(ref s, in e);
+        p.Retire();
         // Breakpoints decide whether the loop steps, and which pages the translation cache may serve.
         p.FlushTlb(false);
         return true;
@@ -94,9 +94,7 @@ internal static class DebugRegisters
     {
         if ((s.Sys.Dr7 & GeneralDetect) == 0)
             return true;
-        s.Fault = new FaultRecord { Vector = ExceptionVector.Debug, Address = DetectBit };
-        s.Attention |= Attention.Fault;
-        return false;
+        return DebugTraps.Raise(ref s, DetectBit);
     }
 
     /// <summary>DR4 and DR5 are DR6 and DR7 while CR4.DE is clear.</summary>

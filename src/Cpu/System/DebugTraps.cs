@@ -90,7 +90,8 @@ internal static class DebugTraps
         Raise(ref s, hits);
     }
 
-    private static bool Raise(ref CpuState s, ulong hits)
+    /// <summary>Records a #DB with its DR6 bits.</summary>
+    public static bool Raise(ref CpuState s, ulong hits)
     {
         s.Fault = new FaultRecord { Vector = ExceptionVector.Debug, Address = hits };
         s.Attention |= Attention.Fault;

@@ -49,7 +49,7 @@ internal static class DescriptorTableInstructions
             register = new TableRegister { Base = address, Limit = (ushort)limit };
         }
 
-        RegisterCompletion.Skip(ref s, in e);
+        p.Retire();
         return true;
     }
 
@@ -69,7 +69,7 @@ internal static class DescriptorTableInstructions
         }
 
         if (done)
-            RegisterCompletion.Skip(ref s, in e);
+            p.Retire();
         return done;
     }
 

@@ -1,3 +1,4 @@
+using Hv.Core.Registers;
 using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
@@ -23,10 +24,10 @@ internal static class DoubleFaults
     }
 
     /// <summary>Classifies <paramref name="second"/>, raised while <paramref name="first"/> was being delivered.</summary>
-    public static NestedOutcome Combine(in EventDelivery first, byte second)
+    public static NestedOutcome Combine(in PendingEvent first, byte second)
     {
         // Only hardware exceptions count: INT 13 is an interrupt, and interrupts are benign (table 6-4).
-        EventClass one = first.Kind == DeliveryKind.Exception ? Classify(first.Vector) : EventClass.Benign, two = Classify(second);
+        EventClass one = first.Kind == PendingEventKind.Exception ? Classify(first.Vector) : EventClass.Benign, two = Classify(second);
         return (one, two) switch
         {
             (EventClass.DoubleFault, not EventClass.Benign) => NestedOutcome.TripleFault,

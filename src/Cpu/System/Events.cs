@@ -9,7 +9,8 @@ namespace Hv.Cpu.System;
 public static class Events
 {
     /// <summary>
-    /// Executes <see cref="Processor.Event"/>. The run loop holds control: RIP is on the instruction, RFLAGS is exact. May record a fault or raise another event.
+    /// Executes <see cref="Processor.Event"/>. The run loop holds control: RIP is on the instruction, RFLAGS is exact. May record a fault or raise another event. Not called
+    /// for what the loop does itself: interrupts, device accesses, shutdown.
     /// </summary>
     public static void Execute(ref CpuState s, Processor p)
     {
@@ -17,18 +18,16 @@ public static class Events
         CpuEvent e = p.Event;
         switch (e.Kind)
         {
-            case CpuEventKind.Exception: Exceptions.Deliver(ref s, p); break;
-            case CpuEventKind.SoftwareInterrupt: Exceptions.DeliverSoftwareInterrupt(ref s, p); break;
-            case CpuEventKind.ExternalInterrupt: Exceptions.DeliverInterrupt(ref s, p, (byte)e.Index, false); break;
-            case CpuEventKind.TripleFault: Shutdown(ref s); break;
+            case CpuEventKind.Exception: p.Deliver(new PendingEvent(PendingEventKind.Exception, (byte)e.Index, e.HasErrorCode, (uint)e.Value, e.Address), e.Length); break;
+            case CpuEventKind.SoftwareInterrupt: p.Deliver(new PendingEvent(PendingEventKind.SoftwareInterrupt, (byte)e.Index, false, 0, 0), e.Length); break;
             case CpuEventKind.Iret: InterruptReturn.Execute(ref s, p, in e); break;
-            case CpuEventKind.TaskSwitch: TaskSwitch.TryExecute(ref s, p, in e); break;
-            case CpuEventKind.Cpuid: RegisterCompletion.Cpuid(ref s, in e, EventInstructions.Query(ref s, p)); break;
-            case CpuEventKind.Hlt: Halt(ref s, in e); break;
+            case CpuEventKind.TaskSwitch: TaskSwitch.Execute(ref s, p, in e); break;
+            case CpuEventKind.Cpuid: RegisterCompletion.Cpuid(p, EventInstructions.Query(ref s, p)); break;
+            case CpuEventKind.Hlt: Halt(ref s, p); break;
             case CpuEventKind.Rdmsr: ReadMsr(ref s, p, in e); break;
             case CpuEventKind.Wrmsr: WriteMsr(ref s, p, in e); break;
-            case CpuEventKind.PortIo or CpuEventKind.StringIo: Port(ref s, p, in e); break;
-            case CpuEventKind.CrRead: ControlRegisterInstructions.TryRead(ref s, in e); break;
+            case CpuEventKind.PortIo or CpuEventKind.StringIo: Port(p); break;
+            case CpuEventKind.CrRead: ControlRegisterInstructions.TryRead(ref s, p, in e); break;
             case CpuEventKind.CrWrite: ControlRegisterInstructions.TryWrite(ref s, p, in e); break;
             case CpuEventKind.Clts: ControlRegisterInstructions.TryClts(ref s, p, in e); break;
             case CpuEventKind.Lmsw: ControlRegisterInstructions.TryLmsw(ref s, p, in e); break;
@@ -39,28 +38,22 @@ public static class Events
             case CpuEventKind.GdtrIdtr: DescriptorTableInstructions.TryTableRegister(ref s, p, in e); break;
             case CpuEventKind.LdtrTr: DescriptorTableInstructions.TrySystemSegment(ref s, p, in e); break;
             case CpuEventKind.Invlpg: Invalidate(ref s, p, in e); break;
-            case CpuEventKind.Rdtsc: RegisterCompletion.Pair(ref s, in e, e.Value); break;
-            case CpuEventKind.Rdtscp: RegisterCompletion.Rdtscp(ref s, in e, e.Value); break;
+            case CpuEventKind.Rdtsc: RegisterCompletion.Pair(p, e.Value); break;
+            case CpuEventKind.Rdtscp: RegisterCompletion.Rdtscp(p, e.Value); break;
             // No counters: every index is invalid (SDM 2B RDPMC).
             case CpuEventKind.Rdpmc: Faults.GeneralProtection(ref s); break;
             case CpuEventKind.VendorInstruction or CpuEventKind.Rsm: Faults.Undefined(ref s); break;
             // MWAIT may end its wait for any reason (SDM 2B MWAIT), so it need not begin one.
             case CpuEventKind.Pause or CpuEventKind.Invd or CpuEventKind.Wbinvd or CpuEventKind.Monitor or CpuEventKind.Mwait:
-                RegisterCompletion.Skip(ref s, in e);
+                p.Retire();
                 break;
             default: break;
         }
     }
 
-    private static void Shutdown(ref CpuState s)
+    private static void Halt(ref CpuState s, Processor p)
     {
-        s.Delivery = default;
-        s.Sys.Activity = ActivityState.Shutdown;
-    }
-
-    private static void Halt(ref CpuState s, in CpuEvent e)
-    {
-        RegisterCompletion.Skip(ref s, in e);
+        p.Retire();
         s.Sys.Activity = ActivityState.Halted;
     }
 
@@ -69,13 +62,13 @@ public static class Events
         // A non-canonical address is a no-op, not a fault (SDM 2A INVLPG).
         if (Modes.IsCanonical(e.Address))
             p.FlushTlbPage(e.Address);
-        RegisterCompletion.Skip(ref s, in e);
+        p.Retire();
     }
 
     private static void ReadMsr(ref CpuState s, Processor p, in CpuEvent e)
     {
         if (ModelSpecificRegisters.TryRead(ref s, p, e.Index, out ulong value) == MsrOutcome.Done)
-            RegisterCompletion.Pair(ref s, in e, value);
+            RegisterCompletion.Pair(p, value);
         else
             Faults.GeneralProtection(ref s);
     }
@@ -83,17 +76,11 @@ public static class Events
     private static void WriteMsr(ref CpuState s, Processor p, in CpuEvent e)
     {
         if (ModelSpecificRegisters.TryWrite(ref s, p, e.Index, e.Value) == MsrOutcome.Done)
-            RegisterCompletion.Skip(ref s, in e);
+            p.Retire();
         else
             Faults.GeneralProtection(ref s);
     }
 
     /// <summary>A port that nobody claims: reads float high, writes go nowhere.</summary>
-    private static void Port(ref CpuState s, Processor p, in CpuEvent e)
-    {
-        if (e.IsWrite)
-            PortCompletion.CompleteOut(ref s, in e);
-        else
-            PortCompletion.CompleteIn(ref s, p, in e, ulong.MaxValue);
-    }
+    private static void Port(Processor p) => PortCompletion.Complete(p, ulong.MaxValue);
 }

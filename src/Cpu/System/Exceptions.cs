@@ -1,83 +1,62 @@
 using Hv.Core.Registers;
 using Hv.Cpu.State;
-using Hv.Cpu.Virtualization;
 
 namespace Hv.Cpu.System;
 
+/// <summary>How the delivery of an event ended.</summary>
+public enum DeliveryResult : byte
+{
+    /// <summary>The handler's first instruction is next.</summary>
+    Delivered,
+
+    /// <summary>An exception was raised on the way, or follows from two that were; it is in <see cref="CpuState.Fault"/>, and nothing else has changed.</summary>
+    Fault,
+
+    /// <summary>The layer must be asked about <see cref="Processor.Event"/> first: an access that memory does not answer, or a task switch.</summary>
+    Event,
+
+    /// <summary>The processor shuts down.</summary>
+    TripleFault,
+}
+
 /// <summary>
-/// The way of an exception or interrupt from where it was raised to the guest's handler. <c>CpuState.Delivery</c> holds the event on the way, so that a fault met meanwhile
-/// can be combined with it, and an exit in the middle can tell the backend what was cut off. Each step returns to the run loop, which offers the next event to the
-/// layer; the chain ends after at most four steps, because DoubleFaults only ever climbs.
+/// The way of an event through the IVT or IDT. An exception met on the way comes back as a fault with <see cref="Processor.Interrupted"/> set to the event that it befell; the run loop
+/// offers it to the layer, as both manuals want it, before the two are combined here (SDM 3C 26.2, 28.2.4; APM 2 15.12). The chain ends after at
+/// most four deliveries, because <see cref="DoubleFaults"/> only climbs.
 /// </summary>
 public static class Exceptions
 {
-    /// <summary>Turns the fault that an instruction, or a delivery, recorded into an event for the layer.</summary>
-    public static void Offer(ref CpuState s, Processor p) => Offer(ref s, p, in s.Fault);
-
-    /// <summary>
-    /// The native effect of an <see cref="CpuEventKind.Exception"/> event: delivery, or what the combination with a delivery in progress makes of it. The layer is asked
-    /// before the combination, as in both manuals (SDM 3C 26.2, 28.2.4; APM 2 15.12).
-    /// </summary>
-    public static void Deliver(ref CpuState s, Processor p)
+    /// <summary>Delivers one event. A failed delivery leaves no trace, so that it can be begun again.</summary>
+    /// <param name="s">The state; RIP is the address to return to, or on the instruction when <paramref name="length"/> is not 0; RFLAGS is exact.</param>
+    /// <param name="p">The processor.</param>
+    /// <param name="e">The event. An exception with a length is one that INT1, INT3 or INTO asked for.</param>
+    /// <param name="length">Bytes of the instruction that raised a software interrupt or exception, else 0.</param>
+    public static DeliveryResult Deliver(ref CpuState s, Processor p, in PendingEvent e, int length)
     {
-        ref CpuEvent e = ref p.Event;
-        if (s.Delivery.Kind != DeliveryKind.None)
+        PendingEvent first = p.Interrupted;
+        p.Interrupted = default;
+        if (first.Kind != PendingEventKind.None)
         {
-            NestedOutcome outcome = DoubleFaults.Combine(in s.Delivery, (byte)e.Index);
+            NestedOutcome outcome = DoubleFaults.Combine(in first, e.Vector);
             if (outcome == NestedOutcome.TripleFault)
-            {
-                p.Event = new CpuEvent { Kind = CpuEventKind.TripleFault };
-                s.Attention |= Attention.Event;
-                return;
-            }
-
+                return DeliveryResult.TripleFault;
             if (outcome == NestedOutcome.DoubleFault)
             {
-                // An exit because of the double fault itself is not one in the middle of a delivery (SDM 3C 28.2.4).
-                s.Delivery = default;
-                Offer(ref s, p, new FaultRecord { Vector = ExceptionVector.DoubleFault, HasErrorCode = true });
-                return;
+                // An exit because of the double fault itself is not one in the middle of a delivery, so Interrupted stays empty (SDM 3C 28.2.4).
+                s.Fault = new FaultRecord { Vector = ExceptionVector.DoubleFault, HasErrorCode = true };
+                return DeliveryResult.Fault;
             }
         }
 
-        s.Delivery = new EventDelivery
-        {
-            Kind = e.Length == 0 ? DeliveryKind.Exception : e.Index == ExceptionVector.Debug ? DeliveryKind.PrivilegedSoftwareException : DeliveryKind.SoftwareException,
-            Vector = (byte)e.Index,
-            HasErrorCode = e.HasErrorCode,
-            ErrorCode = (uint)e.Value,
-            Address = e.Address,
-            Length = e.Length,
-        };
-        DeliverPending(ref s, p);
+        s.Delivery = EventDelivery.From(in e, length);
+        DeliveryResult result = Deliver(ref s, p);
+        s.Delivery = default;
+        if (result == DeliveryResult.Fault)
+            p.Interrupted = e;
+        return result;
     }
 
-    /// <summary>The native effect of INT n (<see cref="CpuEventKind.SoftwareInterrupt"/>).</summary>
-    public static void DeliverSoftwareInterrupt(ref CpuState s, Processor p)
-    {
-        s.Delivery = new EventDelivery { Kind = DeliveryKind.SoftwareInterrupt, Vector = (byte)p.Event.Index, Length = p.Event.Length };
-        DeliverPending(ref s, p);
-    }
-
-    /// <summary>Begins the delivery of an external interrupt or NMI that the layer or the backend has accepted. A halted processor wakes.</summary>
-    public static void DeliverInterrupt(ref CpuState s, Processor p, byte vector, bool nmi)
-    {
-        s.Delivery = new EventDelivery { Kind = nmi ? DeliveryKind.Nmi : DeliveryKind.Interrupt, Vector = nmi ? ExceptionVector.Nmi : vector };
-        DeliverPending(ref s, p);
-    }
-
-    /// <summary>Makes an exception the next thing the processor does, as if the instruction at RIP had raised it; for backends that answer an exit with a fault.</summary>
-    public static void Queue(ref CpuState s, byte vector, uint? errorCode = null, ulong address = 0) => s.Delivery = new EventDelivery
-    {
-        Kind = DeliveryKind.Exception,
-        Vector = vector,
-        HasErrorCode = errorCode is not null,
-        ErrorCode = errorCode ?? 0,
-        Address = address,
-    };
-
-    /// <summary>Delivers <c>CpuState.Delivery</c> through the IVT or IDT. On a fault meanwhile the fault is recorded, and Delivery stays as the event it befell.</summary>
-    public static void DeliverPending(ref CpuState s, Processor p)
+    private static DeliveryResult Deliver(ref CpuState s, Processor p)
     {
         ref EventDelivery d = ref s.Delivery;
         if (d.Kind == DeliveryKind.Exception && d.Vector == ExceptionVector.PageFault)
@@ -87,25 +66,32 @@ public static class Exceptions
 
         bool delivered = Modes.IsReal(ref s) ? RealModeDelivery.TryDeliver(ref s, p, in d)
             : Modes.IsLong(ref s) ? LongModeDelivery.TryDeliver(ref s, p, in d) : ProtectedDelivery.TryDeliver(ref s, p, in d);
-        if (delivered)
-            Complete(ref s);
+        Attention attention = s.Attention;
+        s.Attention = Attention.None;
+        if (delivered && attention == Attention.None)
+        {
+            Complete(ref s, in d);
+            return DeliveryResult.Delivered;
+        }
+
+        return (attention & Attention.Event) != 0 ? DeliveryResult.Event : DeliveryResult.Fault;
     }
 
     /// <summary>What holds after a completed delivery, whether through a gate or by a task switch.</summary>
-    internal static void Complete(ref CpuState s)
+    internal static void Complete(ref CpuState s, in EventDelivery d)
     {
-        if (s.Delivery.Kind == DeliveryKind.Nmi)
+        if (d.Kind == DeliveryKind.Nmi)
             s.Sys.Shadow |= InterruptShadow.NmiBlocked;
         s.Sys.Shadow &= InterruptShadow.NmiBlocked;
-        s.Sys.Activity = ActivityState.Running;
-        s.Delivery = default;
+        if (s.Sys.Activity == ActivityState.Halted)
+            s.Sys.Activity = ActivityState.Running;
     }
 
     /// <summary>The RIP that the frame saves: past the instruction for the software kinds.</summary>
     internal static ulong ReturnRip(ref CpuState s, in EventDelivery d)
     {
         ulong next = s.Gpr.Rip + (d.IsSoftware ? d.Length : 0u);
-        return Modes.Is64(ref s) ? next : s.Sys.Cs.Default || !Modes.IsProtected(ref s) ? (uint)next : next & 0xFFFF;
+        return Modes.Is64(ref s) ? next : (uint)next;
     }
 
     /// <summary>The RFLAGS that the frame saves: faults set RF, so that a breakpoint on the faulting instruction does not hit twice (SDM 3B 18.3.1.1).</summary>
@@ -113,18 +99,5 @@ public static class Exceptions
     {
         bool fault = d.Kind == DeliveryKind.Exception && d.Vector is not (ExceptionVector.Debug or ExceptionVector.DoubleFault or ExceptionVector.MachineCheck);
         return fault ? s.Gpr.Rflags | Rflags.Rf : s.Gpr.Rflags;
-    }
-
-    private static void Offer(ref CpuState s, Processor p, in FaultRecord fault)
-    {
-        p.Event = new CpuEvent
-        {
-            Kind = CpuEventKind.Exception,
-            Index = fault.Vector,
-            HasErrorCode = fault.HasErrorCode,
-            Value = fault.ErrorCode,
-            Address = fault.Address,
-        };
-        s.Attention |= Attention.Event;
     }
 }

@@ -5,7 +5,7 @@ using Hv.Cpu.Virtualization;
 
 namespace Hv.Cpu.System;
 
-/// <summary>IN, OUT, INS, OUTS up to their event: permission, memory operand, value (SDM 2A IN, INS; SDM 2B OUT, OUTS).</summary>
+/// <summary>IN, OUT, INS, OUTS up to their event, and INS and OUTS again once the device has answered (SDM 2A IN, INS; SDM 2B OUT, OUTS).</summary>
 internal static class PortInstructions
 {
     public static void In(ref CpuState s, ref Op op, Processor p) => Single(ref s, ref op, p, false);
@@ -39,7 +39,11 @@ internal static class PortInstructions
         if (!p.TryLinear(ref s, ref op, segment, offset, size, true, out ulong linear) || !TryCanonical(ref s, linear, size)
             || !p.TryProbeWrite(ref s, linear, size, s.Sys.Cpl))
             return;
-        Offer(ref s, ref op, p, false, segment, linear, 0);
+        ulong value = 0;
+        if (!p.TryReplay(ref value))
+            Offer(ref s, ref op, p, false, segment, linear, 0);
+        else if (p.TryWrite(ref s, ref op, segment, offset, size, value & OpAccess.Mask(size)))
+            Step(ref s, ref op, p, 7);
     }
 
     public static void Outs(ref CpuState s, ref Op op, Processor p)
@@ -51,7 +55,11 @@ internal static class PortInstructions
         var segment = (SegmentNumber)op.Segment;
         if (!p.TryRead(ref s, ref op, segment, offset, size, out ulong value))
             return;
-        Offer(ref s, ref op, p, true, segment, OperandEvents.Linear(ref s, segment, offset), value);
+        ulong answered = 0;
+        if (!p.TryReplay(ref answered))
+            Offer(ref s, ref op, p, true, segment, OperandEvents.Linear(ref s, segment, offset), value);
+        else
+            Step(ref s, ref op, p, 6);
     }
 
     /// <summary>Permission, and REP with a count of 0, which does nothing.</summary>
@@ -80,6 +88,23 @@ internal static class PortInstructions
         p.Event.IsRep = IsRepeated(ref op);
         p.Event.Address = linear;
         p.Event.Value = value;
+    }
+
+    /// <summary>Moves RSI (6) or RDI (7) by one element in the direction of DF, counts RCX down, and stays on the instruction while elements remain.</summary>
+    private static void Step(ref CpuState s, ref Op op, Processor p, int index)
+    {
+        int size = OpAccess.Size(ref op), width = OpAccess.AddressSize(ref op);
+        ulong delta = (s.Gpr.Rflags & Rflags.Df) != 0 ? (ulong)-size : (ulong)size;
+        OpAccess.SetNumbered(ref s, index, width, s.Gpr[index] + delta);
+        if (IsRepeated(ref op))
+        {
+            ulong count = (s.Gpr.Rcx - 1) & OpAccess.Mask(width);
+            OpAccess.SetNumbered(ref s, 1, width, count);
+            if (count != 0)
+                return;
+        }
+
+        p.Finish(ref s, ref op);
     }
 
     private static bool IsRepeated(ref Op op) => (op.Form & (OpForm.Rep | OpForm.Repne)) != 0;

@@ -67,6 +67,8 @@ public static class ResetState
             Tsc = old.Tsc,
         };
         s.Delivery = default;
+        p.Deliver(default, 0);
+        p.Interrupted = default;
         s.PendingDebug = 0;
         s.Attention = Attention.None;
         FlagWrite.Write(ref s, p, 0);

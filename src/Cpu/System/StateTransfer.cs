@@ -20,7 +20,7 @@ public static class StateTransfer
         state.System = s.Sys;
         state.System.Tsc = TimeStamp.Read(ref s, p);
         FpuImage.SaveArea(in s.Fpu, state.Extended);
-        state.Pending = Pending(in s.Delivery);
+        state.Pending = Pending(p);
         foreach (uint index in ModelSpecificRegisters.KeptIndexes)
         {
             ModelSpecificRegisters.TryRead(ref s, p, index, out ulong value);
@@ -36,7 +36,9 @@ public static class StateTransfer
         s.Sys = state.System;
         Sanitize(ref s);
         FpuImage.LoadArea(ref s.Fpu, state.Extended);
-        s.Delivery = Delivery(state.Pending);
+        s.Delivery = default;
+        p.Deliver(Known(state.Pending), 0);
+        p.Interrupted = default;
         s.PendingDebug = 0;
         s.Attention = Attention.None;
         s.Fault = default;
@@ -93,37 +95,10 @@ public static class StateTransfer
     /// <summary>A base that linear-address arithmetic expects: canonical in IA-32e mode, 32 bits wide outside it.</summary>
     private static ulong Base(ulong value, bool lma) => lma ? (ulong)((long)(value << 16) >> 16) : (uint)value;
 
-    private static PendingEvent Pending(in EventDelivery d)
-    {
-        PendingEventKind kind = d.Kind switch
-        {
-            DeliveryKind.None => PendingEventKind.None,
-            DeliveryKind.Interrupt => PendingEventKind.Interrupt,
-            DeliveryKind.Nmi => PendingEventKind.Nmi,
-            DeliveryKind.SoftwareInterrupt => PendingEventKind.SoftwareInterrupt,
-            // INT1, INT3 and INTO run again from the instruction itself, which RIP is still on.
-            DeliveryKind.SoftwareException or DeliveryKind.PrivilegedSoftwareException => PendingEventKind.None,
-            _ => PendingEventKind.Exception,
-        };
-        return kind is PendingEventKind.None or PendingEventKind.SoftwareInterrupt ? default : new PendingEvent(kind, d.Vector, d.HasErrorCode, d.ErrorCode, d.Address);
-    }
+    /// <summary>Kinds that can wait without an instruction.</summary>
+    private static PendingEvent Known(PendingEvent e) =>
+        e.Kind is PendingEventKind.Interrupt or PendingEventKind.Nmi or PendingEventKind.Exception ? e : default;
 
-    private static EventDelivery Delivery(PendingEvent pending)
-    {
-        DeliveryKind kind = pending.Kind switch
-        {
-            PendingEventKind.Interrupt => DeliveryKind.Interrupt,
-            PendingEventKind.Nmi => DeliveryKind.Nmi,
-            PendingEventKind.Exception => DeliveryKind.Exception,
-            _ => DeliveryKind.None,
-        };
-        return kind == DeliveryKind.None ? default : new EventDelivery
-        {
-            Kind = kind,
-            Vector = pending.Vector,
-            HasErrorCode = pending.HasErrorCode,
-            ErrorCode = pending.ErrorCode,
-            Address = pending.Address,
-        };
-    }
+    /// <summary>Software interrupts and exceptions happen again by executing their instruction, which RIP is still on.</summary>
+    private static PendingEvent Pending(Processor p) => p.PendingLength == 0 && p.Pending.Kind != PendingEventKind.SoftwareInterrupt ? p.Pending : default;
 }

@@ -12,8 +12,28 @@ internal static class TaskSwitch
 {
     private const ulong LocalBreakpoints = 0x155;
 
-    /// <summary>The native effect of a <see cref="CpuEventKind.TaskSwitch"/> event.</summary>
-    public static bool TryExecute(ref CpuState s, Processor p, in CpuEvent e)
+    /// <summary>The native effect of a <see cref="CpuEventKind.TaskSwitch"/> event. One through a gate is the delivery of <see cref="Processor.Pending"/>.</summary>
+    public static void Execute(ref CpuState s, Processor p, in CpuEvent e)
+    {
+        bool gate = (TaskSwitchSource)e.Value == TaskSwitchSource.Gate;
+        PendingEvent pending = p.Pending;
+        if (gate)
+            s.Delivery = EventDelivery.From(in pending, p.PendingLength);
+        bool done = TryExecute(ref s, p, in e);
+        if (done && gate)
+        {
+            Exceptions.Complete(ref s, in s.Delivery);
+            p.Pending = default;
+        }
+        else if (gate && (s.Attention & Attention.Fault) != 0)
+        {
+            p.Interrupted = pending;
+        }
+
+        s.Delivery = default;
+    }
+
+    private static bool TryExecute(ref CpuState s, Processor p, in CpuEvent e)
     {
         var source = (TaskSwitchSource)e.Value;
         var selector = (ushort)e.Index;
@@ -41,11 +61,7 @@ internal static class TaskSwitch
         return TryFinish(ref s, p, wide, image.Trap, in delivery);
     }
 
-    private static ulong ReturnRip(ref CpuState s, in CpuEvent e)
-    {
-        ulong rip = s.Gpr.Rip + e.Length;
-        return s.Sys.Cs.Default || Modes.IsVm86(ref s) ? (uint)rip : rip & 0xFFFF;
-    }
+    private static ulong ReturnRip(ref CpuState s, in CpuEvent e) => (uint)(s.Gpr.Rip + e.Length);
 
     /// <summary>Steps 6 and 10: the old task stays busy when it is nested in, the new one becomes busy; a return does the reverse.</summary>
     private static bool TrySetBusyBits(ref CpuState s, Processor p, ushort selector, ref Descriptor descriptor, TaskSwitchSource source)
@@ -86,14 +102,9 @@ internal static class TaskSwitch
             s.Gpr.Rsp = pointer;
         }
 
-        if (delivery.Kind != DeliveryKind.None)
-            Exceptions.Complete(ref s);
+        // A trap of the new task: the switch, and the delivery that asked for it, are complete.
         if (trap)
-        {
-            s.Fault = new FaultRecord { Vector = ExceptionVector.Debug, Address = DebugRegisters.TaskBit };
-            s.Attention |= Attention.Fault;
-        }
-
+            DebugTraps.Raise(ref s, DebugRegisters.TaskBit);
         return true;
     }
 }
