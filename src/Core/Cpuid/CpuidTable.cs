@@ -40,15 +40,20 @@ public sealed class CpuidTable
     public CpuidResult Query(uint leaf, uint subleaf)
     {
         ulong key = ((ulong)leaf << 32) | subleaf;
-        int row = Array.BinarySearch(_keys, key);
-        if (row < 0)
+        ulong[] keys = _keys;
+        int low = 0, high = keys.Length;
+        while (low < high)
         {
-            row = ~row - 1;
-            if (row < 0 || _keys[row] >> 32 != leaf || !_anySubleaf[row])
-                return default;
+            int middle = (int)((uint)(low + high) >> 1);
+            if (keys[middle] <= key)
+                low = middle + 1;
+            else
+                high = middle;
         }
 
-        return _results[row];
+        int row = low - 1;
+        bool found = row >= 0 && (keys[row] == key || (keys[row] >> 32 == leaf && _anySubleaf[row]));
+        return found ? _results[row] : default;
     }
 
     /// <summary>As <see cref="Query(uint, uint)"/>, with what differs between the vCPUs of a machine: leaf 1 EBX[31:24], the initial APIC ID

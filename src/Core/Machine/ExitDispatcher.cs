@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Core.Cpuid;
 using Hv.Core.Devices;
 using Hv.Core.Exits;
@@ -79,22 +80,33 @@ internal sealed class ExitDispatcher(
                 outcome = handler.Invoke(vcpu, in arguments);
         }
 
+        if (outcome.Kind == HypercallOutcomeKind.Return)
+        {
+            processor.Complete(ExitCompletion.RetireWith(arguments.Fit(outcome.Value)));
+            return true;
+        }
+
+        return Divert(vcpu, in exit, in arguments, outcome, session);
+    }
+
+    /// <summary>The outcomes of a hypercall that do not return to the guest at once. Apart from <see cref="Hypercall"/>, whose every call would otherwise clear
+    /// the stack space of the stop's description.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool Divert(VirtualCpu vcpu, in VmExit exit, in HypercallArguments arguments, HypercallOutcome outcome, RunSession session)
+    {
         switch (outcome.Kind)
         {
-            case HypercallOutcomeKind.Return:
-                processor.Complete(ExitCompletion.RetireWith(arguments.Fit(outcome.Value)));
-                return true;
             case HypercallOutcomeKind.ExitToUser:
-                processor.Complete(ExitCompletion.Retire);
+                vcpu.Processor.Complete(ExitCompletion.Retire);
                 vcpu.Suspend(in arguments);
                 Stop(session, StopReason.UserExit, vcpu, in exit, null);
                 return false;
             case HypercallOutcomeKind.StopGuest:
-                processor.Complete(ExitCompletion.RetireWith(0));
+                vcpu.Processor.Complete(ExitCompletion.RetireWith(0));
                 session.Stop(new StopInfo { Reason = StopReason.Exited, VcpuIndex = vcpu.Index, ExitCode = (int)outcome.Value, Exit = exit });
                 return false;
             default:
-                processor.Complete(outcome.ToFault());
+                vcpu.Processor.Complete(outcome.ToFault());
                 return true;
         }
     }
@@ -110,6 +122,7 @@ internal sealed class ExitDispatcher(
         processor.Complete(ExitCompletion.Retire);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Stop(RunSession session, StopReason reason, VirtualCpu vcpu, in VmExit exit, string? message) =>
         session.Stop(new StopInfo { Reason = reason, VcpuIndex = vcpu.Index, Message = message, Exit = exit });
 }

@@ -8,11 +8,25 @@ internal sealed class InterruptQueue
 {
     private readonly ulong[] _waiting = new ulong[4];
 
-    public bool IsEmpty => (Volatile.Read(ref _waiting[0]) | Volatile.Read(ref _waiting[1]) | Volatile.Read(ref _waiting[2]) | Volatile.Read(ref _waiting[3])) == 0;
+    // Bit n: word n may have bits. Looked at before each entry, so it is one word.
+    private int _summary;
 
-    public void Add(byte vector) => Interlocked.Or(ref _waiting[vector >> 6], 1UL << (vector & 63));
+    public bool IsEmpty => Volatile.Read(ref _summary) == 0;
 
-    public void Remove(byte vector) => Interlocked.And(ref _waiting[vector >> 6], ~(1UL << (vector & 63)));
+    public void Add(byte vector)
+    {
+        Interlocked.Or(ref _waiting[vector >> 6], 1UL << (vector & 63));
+        Interlocked.Or(ref _summary, 1 << (vector >> 6));
+    }
+
+    public void Remove(byte vector)
+    {
+        int word = vector >> 6;
+        // Cleared first and set again where bits are left, so that a vector added meanwhile is never without its summary.
+        Interlocked.And(ref _summary, ~(1 << word));
+        if ((Interlocked.And(ref _waiting[word], ~(1UL << (vector & 63))) & ~(1UL << (vector & 63))) != 0)
+            Interlocked.Or(ref _summary, 1 << word);
+    }
 
     /// <summary>The highest waiting vector, or −1.</summary>
     public int Highest()
@@ -31,9 +45,18 @@ internal sealed class InterruptQueue
 
     public void Load(IReadOnlyList<ulong> saved)
     {
+        Clear();
         for (int i = 0; i < _waiting.Length; i++)
-            Volatile.Write(ref _waiting[i], saved[i]);
+        {
+            _waiting[i] = saved[i];
+            if (saved[i] != 0)
+                _summary |= 1 << i;
+        }
     }
 
-    public void Clear() => Array.Clear(_waiting);
+    public void Clear()
+    {
+        Array.Clear(_waiting);
+        _summary = 0;
+    }
 }
