@@ -1,0 +1,226 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Hv.Conformance.Oracle;
+
+/// <summary>
+/// Executes cases on this machine's own processor, in a worker process that shares nothing with this one but a mapped file. A worker that dies
+/// is replaced; the case that killed it has the outcome <see cref="Outcome.WorkerDied"/>.
+/// </summary>
+public sealed unsafe class NativeOracle : IDisposable
+{
+    /// <summary>The most cases of one batch.</summary>
+    public const int Capacity = WorkerLayout.Capacity;
+
+    /// <summary>Bytes of x87, SSE and AVX state per case, in the standard XSAVE format.</summary>
+    public const int StateSize = WorkerLayout.StateUsed;
+
+    /// <summary>How long a batch may take before its case counts as one that does not end.</summary>
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(5);
+
+    private readonly string _sharedPath, _executablePath;
+    private readonly MemoryMappedFile _file;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly byte* _shared;
+    private readonly Timer _watchdog;
+    private readonly byte[] _answer = new byte[1];
+    private Process? _worker;
+    private Stream? _input, _output;
+
+    /// <summary>Makes the shared file and the worker's executable and starts the first worker.</summary>
+    /// <exception cref="PlatformNotSupportedException">This machine cannot; see <see cref="WhyNot"/>.</exception>
+    public NativeOracle()
+    {
+        if (WhyNot() is { } reason)
+            throw new PlatformNotSupportedException(reason);
+        string directory = Directory.CreateTempSubdirectory("hv-oracle-").FullName;
+        _sharedPath = Path.Combine(directory, "cases");
+        _executablePath = Path.Combine(directory, "worker");
+        using (FileStream file = File.Create(_sharedPath))
+            file.SetLength(WorkerLayout.FileSize);
+        File.WriteAllBytes(_executablePath, WorkerCode.BuildExecutable(_sharedPath));
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(_executablePath, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        _file = MemoryMappedFile.CreateFromFile(_sharedPath, FileMode.Open);
+        _view = _file.CreateViewAccessor();
+        byte* pointer = null;
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
+        _shared = pointer;
+        for (int i = 0; i < OracleMap.ReadOnlySize; i++)
+            _shared[WorkerLayout.ReadOnlyOffset + i] = OracleMap.ReadOnlyByte(i);
+        _watchdog = new Timer(_ => KillWorker());
+        StartWorker();
+    }
+
+    /// <summary>How many workers died so far.</summary>
+    public int Deaths { get; private set; }
+
+    /// <summary>The states to start from.</summary>
+    public Span<CaseRecord> Inputs => Records(WorkerLayout.InField);
+
+    /// <summary>The states reached, once <see cref="Wait"/> has returned.</summary>
+    public Span<CaseRecord> Outputs => Records(WorkerLayout.OutField);
+
+    /// <summary>The bytes at <see cref="OracleMap.Code"/>.</summary>
+    public Span<byte> Code => TestPages(WorkerLayout.CodeOffset, OracleMap.CodeSize);
+
+    /// <summary>The bytes at <see cref="OracleMap.WritableCode"/>.</summary>
+    public Span<byte> WritableCode => TestPages(WorkerLayout.WritableCodeOffset, OracleMap.WritableCodeSize);
+
+    /// <summary>The bytes at <see cref="OracleMap.Data"/>.</summary>
+    public Span<byte> Data => TestPages(WorkerLayout.DataOffset, OracleMap.DataSize);
+
+    /// <summary>Why this machine cannot execute cases, or null.</summary>
+    public static string? WhyNot()
+    {
+        if (!OperatingSystem.IsLinux())
+            return "the native oracle needs Linux";
+        if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
+            return $"the native oracle needs an x86-64 processor, and this is {RuntimeInformation.ProcessArchitecture}";
+        if (!Avx2.IsSupported)
+            return "the native oracle's worker needs AVX2, which this processor has not";
+        return null;
+    }
+
+    /// <summary>The XSAVE area that case <paramref name="index"/> starts from.</summary>
+    public Span<byte> StateIn(int index) => State(WorkerLayout.StateInField, index);
+
+    /// <summary>The XSAVE area that case <paramref name="index"/> reached.</summary>
+    public Span<byte> StateOut(int index) => State(WorkerLayout.StateOutField, index);
+
+    /// <summary>Hands the first <paramref name="count"/> inputs to the worker and returns at once.</summary>
+    /// <param name="count">1..<see cref="Capacity"/>.</param>
+    /// <param name="withState">Whether x87, SSE and AVX state is set and reported too.</param>
+    public void Start(int count, bool withState = false)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Capacity);
+        Field(WorkerLayout.CountField) = count;
+        Field(WorkerLayout.OptionsField) = withState ? WorkerLayout.OptionState : 0;
+        Field(WorkerLayout.DoneField) = 0;
+        Command();
+    }
+
+    /// <summary>Waits until the batch is done, replacing workers that die of it.</summary>
+    public void Wait()
+    {
+        while (!Answered())
+        {
+            Deaths++;
+            int victim = (int)Field(WorkerLayout.DoneField);
+            Outputs[victim] = Inputs[victim];
+            Outputs[victim].Vector = Outcome.WorkerDied;
+            Field(WorkerLayout.DoneField) = victim + 1;
+            StartWorker();
+            if (victim + 1 == Field(WorkerLayout.CountField))
+                return;
+            Command();
+        }
+    }
+
+    /// <summary>Appends the jump that ends a case to its code at <paramref name="address"/>.</summary>
+    /// <returns>Bytes written.</returns>
+    public static int WriteEnd(Span<byte> destination, uint address, bool is64Bit)
+    {
+        if (is64Bit)
+        {
+            destination[0] = 0xE9;
+            BitConverter.TryWriteBytes(destination[1..], WorkerCode.CaptureAddress - (address + 5));
+            return 5;
+        }
+
+        destination[0] = 0xEA;   // JMP ptr16:32 into 64-bit code
+        BitConverter.TryWriteBytes(destination[1..], WorkerCode.CaptureAddress);
+        BitConverter.TryWriteBytes(destination[5..], OracleMap.Code64);
+        return 7;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _watchdog.Dispose();
+        KillWorker();
+        _worker?.Dispose();
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _file.Dispose();
+        Directory.Delete(Path.GetDirectoryName(_sharedPath)!, recursive: true);
+    }
+
+    private bool Answered()
+    {
+        _watchdog.Change(_patience, Timeout.InfiniteTimeSpan);
+        try
+        {
+            return _output!.Read(_answer, 0, 1) == 1;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+        finally
+        {
+            _watchdog.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void Command()
+    {
+        try
+        {
+            _input!.Write([1]);
+            _input.Flush();
+        }
+        catch (IOException)
+        {
+            // The worker is dead: reading its answer finds that out.
+        }
+    }
+
+    private void StartWorker()
+    {
+        KillWorker();
+        _worker?.Dispose();
+        var start = new ProcessStartInfo(_executablePath) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true };
+        try
+        {
+            _worker = Process.Start(start)!;
+        }
+        catch (Win32Exception e)
+        {
+            throw new PlatformNotSupportedException($"starting the oracle's worker {_executablePath} failed ({e.Message}); is its directory mounted noexec? Set TMPDIR.", e);
+        }
+
+        _input = _worker.StandardInput.BaseStream;
+        _output = _worker.StandardOutput.BaseStream;
+    }
+
+    private void KillWorker()
+    {
+        try
+        {
+            _worker?.Kill();
+            _worker?.WaitForExit();
+        }
+        catch (InvalidOperationException)
+        {
+            // It has ended by itself.
+        }
+    }
+
+    // SAFETY of the four below: offsets and sizes are WorkerLayout's, which sized the mapped file; indices are checked by the spans or here.
+    private ref long Field(int offset) => ref *(long*)(_shared + WorkerLayout.HeaderOffset + offset);
+
+    private Span<byte> TestPages(int offset, int size) => new(_shared + offset, size);
+
+    private Span<CaseRecord> Records(int field) => new(_shared + WorkerLayout.HeaderOffset + field, Capacity);
+
+    private Span<byte> State(int field, int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Capacity);
+        return new(_shared + WorkerLayout.HeaderOffset + field + index * WorkerLayout.StateSize, WorkerLayout.StateUsed);
+    }
+}

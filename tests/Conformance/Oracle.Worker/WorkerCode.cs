@@ -1,0 +1,365 @@
+using System.Buffers.Binary;
+using System.Text;
+using Iced.Intel;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Hv.Conformance.Oracle;
+
+/// <summary>
+/// The worker's machine code: start-up, the loop over a batch's cases, and the fault handler. It runs as a program of its own without any run-time library
+/// (docs/adr/0080-oracle-worker.md), so that nothing but the case and this code is in its address space.
+/// </summary>
+/// <remarks>
+/// A case starts with all sixteen registers loaded from its record and ends at <see cref="CaptureAddress"/> (its code jumps there) or in the fault handler. Both store the
+/// state to the save area by absolute addresses, since no register is free, and meet in the same tail.
+/// </remarks>
+internal sealed class WorkerCode
+{
+    private const int SysRead = 0, SysWrite = 1, SysOpen = 2, SysClose = 3, SysMmap = 9, SysMunmap = 11, SysSigaction = 13, SysModifyLdt = 154, SysPrctl = 157;
+    private const int SysSigaltstack = 131, SysExitGroup = 231, SysSeccomp = 317;
+    private const int ProtRead = 1, ProtWrite = 2, ProtExec = 4, MapShared = 1, MapPrivate = 2, MapFixed = 0x10, MapAnonymous = 0x20;
+    private const ulong TopOfUserSpace = 0x7FFF_FFFF_F000;
+
+    /// <summary>SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER.</summary>
+    private const ulong SignalFlags = 4 | 0x0400_0000 | 0x0800_0000 | 0x4000_0000;
+
+    // Linux ucontext_t (arch/x86/include/uapi/asm/sigcontext.h): 23 general registers from byte 40, then the pointer to the saved x87/SSE/AVX state.
+    private const int ContextRegisters = 40, ContextRip = 16, ContextFlags = 17, ContextError = 19, ContextTrap = 20, ContextCr2 = 22, ContextState = 23;
+
+    // Constants after WorkerLayout.Constants.
+    private const uint PathConstant = WorkerLayout.Constants, SignalStackConstant = PathConstant + 0x200, ActionConstant = PathConstant + 0x220;
+    private const uint CodeDescriptorConstant = PathConstant + 0x240, DataDescriptorConstant = PathConstant + 0x250;
+    private const uint FilterHeaderConstant = PathConstant + 0x260, FilterConstant = PathConstant + 0x270;
+
+    /// <summary>The registers' places in ucontext_t by their encoding (RAX RCX RDX RBX RSP RBP RSI RDI R8..R15).</summary>
+    private static readonly int[] _contextOrder = [13, 14, 12, 11, 15, 10, 9, 8, 0, 1, 2, 3, 4, 5, 6, 7];
+    private static readonly AssemblerRegister64[] _registers = [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15];
+
+    private readonly Assembler _c = new(64);
+    private Label _loop, _next, _stepped, _capture, _tail, _handler, _fail;
+
+    private WorkerCode()
+    {
+        _loop = _c.CreateLabel();
+        _next = _c.CreateLabel();
+        _stepped = _c.CreateLabel();
+        _capture = _c.CreateLabel();
+        _tail = _c.CreateLabel();
+        _handler = _c.CreateLabel();
+        _fail = _c.CreateLabel();
+    }
+
+    /// <summary>Where a case's code jumps when it is done, in 64-bit code.</summary>
+    public static uint CaptureAddress => Assembled.Value.Capture;
+
+    private static Lazy<(byte[] Text, uint Capture)> Assembled { get; } = new(Assemble);
+
+    /// <summary>Makes the executable file of a worker that shares the file <paramref name="sharedPath"/>.</summary>
+    public static byte[] BuildExecutable(string sharedPath)
+    {
+        byte[] data = new byte[OracleMap.PageSize];
+        Encoding.UTF8.GetBytes(sharedPath).CopyTo(Constant(data, PathConstant));
+        Span<byte> stack = Constant(data, SignalStackConstant);
+        BinaryPrimitives.WriteUInt64LittleEndian(stack, WorkerLayout.Stacks + WorkerLayout.StackSize);
+        BinaryPrimitives.WriteUInt64LittleEndian(stack[16..], WorkerLayout.SignalStackSize);
+        BinaryPrimitives.WriteUInt64LittleEndian(Constant(data, ActionConstant)[8..], SignalFlags);
+        Descriptor(Constant(data, CodeDescriptorConstant), 0, OracleMap.Code, isCode: true);
+        Descriptor(Constant(data, DataDescriptorConstant), 1, OracleMap.Data, isCode: false);
+        Span<byte> filter = Constant(data, FilterHeaderConstant);
+        BinaryPrimitives.WriteUInt16LittleEndian(filter, SyscallFilter.Count);
+        BinaryPrimitives.WriteUInt64LittleEndian(filter[8..], FilterConstant);
+        SyscallFilter.Write(Constant(data, FilterConstant));
+        return ElfImage.Build(Assembled.Value.Text, WorkerLayout.Text, data, WorkerLayout.Save);
+    }
+
+    private static Span<byte> Constant(byte[] data, uint address) => data.AsSpan((int)(address - WorkerLayout.Save));
+
+    /// <summary>Linux struct user_desc: a 16-bit segment of 64 KiB.</summary>
+    private static void Descriptor(Span<byte> d, uint entry, uint segmentBase, bool isCode)
+    {
+        const uint ContentsShift = 1, CodeContents = 2, UseableBit = 1 << 6;
+        BinaryPrimitives.WriteUInt32LittleEndian(d, entry);
+        BinaryPrimitives.WriteUInt32LittleEndian(d[4..], segmentBase);
+        BinaryPrimitives.WriteUInt32LittleEndian(d[8..], 0xFFFF);
+        BinaryPrimitives.WriteUInt32LittleEndian(d[12..], ((isCode ? CodeContents : 0) << (int)ContentsShift) | UseableBit);
+    }
+
+    private static (byte[] Text, uint Capture) Assemble()
+    {
+        var code = new WorkerCode();
+        code.EmitStart();
+        code.EmitBatches();
+        code.EmitCase();
+        code.EmitCapture();
+        code.EmitTail();
+        code.EmitHandler();
+        using var stream = new MemoryStream();
+        AssemblerResult result = code._c.Assemble(new StreamCodeWriter(stream), WorkerLayout.Text, BlockEncoderOptions.ReturnNewInstructionOffsets);
+        byte[] text = stream.ToArray();
+        if (text.Length > WorkerLayout.TextSize)
+            throw new InvalidOperationException($"the worker's code is {text.Length} bytes, more than the {WorkerLayout.TextSize} it has");
+        return (text, (uint)result.GetLabelRIP(code._capture));
+    }
+
+    private void EmitStart()
+    {
+        Call(SysOpen, PathConstant, 2, 0);
+        _c.mov(r12, rax);
+        Map(OracleMap.Code, OracleMap.CodeSize, ProtRead | ProtExec, WorkerLayout.CodeOffset);
+        Map(OracleMap.WritableCode, OracleMap.WritableCodeSize, ProtRead | ProtWrite | ProtExec, WorkerLayout.WritableCodeOffset);
+        Map(OracleMap.Data, OracleMap.DataSize, ProtRead | ProtWrite, WorkerLayout.DataOffset);
+        Map(OracleMap.ReadOnly, OracleMap.ReadOnlySize, ProtRead, WorkerLayout.ReadOnlyOffset);
+        Map(WorkerLayout.Mailbox, WorkerLayout.MailboxSize, ProtRead | ProtWrite, WorkerLayout.HeaderOffset);
+        _c.mov(rdi, r12);
+        Call(SysClose);
+        _c.mov(r8, -1L);
+        _c.xor(r9d, r9d);
+        _c.mov(r10d, MapPrivate | MapFixed | MapAnonymous);
+        Call(SysMmap, WorkerLayout.Stacks, WorkerLayout.StackSize + WorkerLayout.SignalStackSize, ProtRead | ProtWrite);
+        _c.mov(rsp, WorkerLayout.Stacks + WorkerLayout.StackSize);
+
+        // The kernel's stack, vDSO and whatever else lies above: an address there must fault as it does in the guest.
+        const ulong End = WorkerLayout.Mailbox + (((ulong)WorkerLayout.MailboxSize + OracleMap.PageSize - 1) & ~(ulong)(OracleMap.PageSize - 1));
+        Call(SysMunmap, End, TopOfUserSpace - End);
+
+        Call(SysSigaltstack, SignalStackConstant, 0);
+        _c.lea(rax, __[_handler]);
+        _c.mov(__qword_ptr[ActionConstant], rax);
+        _c.mov(__qword_ptr[ActionConstant + 16], rax);
+        foreach (int signal in (int[])[4, 5, 7, 8, 11, 31])   // ILL TRAP BUS FPE SEGV SYS
+        {
+            _c.mov(r10d, 8);
+            Call(SysSigaction, (ulong)signal, ActionConstant, 0);
+        }
+
+        // A kernel without 16-bit segments refuses these; 16-bit cases then fault, and the self-test says so.
+        Call(SysModifyLdt, check: false, 1, CodeDescriptorConstant, 16);
+        Call(SysModifyLdt, check: false, 1, DataDescriptorConstant, 16);
+
+        _c.xor(r10d, r10d);
+        _c.xor(r8d, r8d);
+        Call(SysPrctl, 38, 1, 0);   // PR_SET_NO_NEW_PRIVS
+        Call(SysSeccomp, 1, 0, FilterHeaderConstant);
+    }
+
+    /// <summary>Waits for a byte on standard input, runs the batch in the mailbox, answers with the byte on standard output.</summary>
+    private void EmitBatches()
+    {
+        Label wait = _c.CreateLabel();
+        _c.Label(ref wait);
+        Call(SysRead, check: false, 0, WorkerLayout.Command, 1);
+        _c.cmp(rax, 1);
+        _c.jne(_fail);
+        _c.mov(rbx, WorkerLayout.Mailbox);
+        _c.mov(rax, __qword_ptr[rbx + WorkerLayout.OptionsField]);
+        _c.mov(__qword_ptr[WorkerLayout.Options], rax);
+        _c.mov(rcx, __qword_ptr[rbx + WorkerLayout.DoneField]);
+        _c.mov(rax, __qword_ptr[rbx + WorkerLayout.CountField]);
+        _c.sub(rax, rcx);
+        _c.mov(__qword_ptr[WorkerLayout.Remaining], rax);
+        _c.imul(rax, rcx, CaseRecord.Size);
+        _c.lea(rdx, __[rbx + rax + WorkerLayout.InField]);
+        _c.mov(__qword_ptr[WorkerLayout.CurrentIn], rdx);
+        _c.lea(rdx, __[rbx + rax + WorkerLayout.OutField]);
+        _c.mov(__qword_ptr[WorkerLayout.CurrentOut], rdx);
+        _c.imul(rax, rcx, WorkerLayout.StateSize);
+        _c.lea(rdx, __[rbx + rax + WorkerLayout.StateInField]);
+        _c.mov(__qword_ptr[WorkerLayout.StateIn], rdx);
+        _c.lea(rdx, __[rbx + rax + WorkerLayout.StateOutField]);
+        _c.mov(__qword_ptr[WorkerLayout.StateOut], rdx);
+
+        _c.Label(ref _loop);
+        _c.cmp(__qword_ptr[WorkerLayout.Remaining], 0);
+        _c.jne(_next);
+        Call(SysWrite, check: false, 1, WorkerLayout.Command, 1);
+        _c.jmp(wait);
+        _c.Label(ref _fail);
+        _c.mov(edi, 1);
+        _c.mov(eax, SysExitGroup);
+        _c.syscall();
+    }
+
+    /// <summary>Sets the case's memory and registers and enters its code.</summary>
+    private void EmitCase()
+    {
+        Label noState = _c.CreateLabel();
+        _c.Label(ref _next);
+        _c.mov(rbx, __qword_ptr[WorkerLayout.CurrentIn]);
+        CopyMemory(toRecord: false);
+        _c.test(__dword_ptr[WorkerLayout.Options], WorkerLayout.OptionState);
+        _c.je(noState);
+        _c.mov(rcx, __qword_ptr[WorkerLayout.StateIn]);
+        _c.mov(eax, 7);
+        _c.xor(edx, edx);
+        _c.xrstor64(__[rcx]);
+        _c.Label(ref noState);
+        _c.cmp(__word_ptr[rbx + CaseRecord.CsOffset], 0);
+        _c.jne(_stepped);
+
+        _c.mov(rax, __qword_ptr[rbx + CaseRecord.RipOffset]);
+        _c.mov(__qword_ptr[WorkerLayout.Target], rax);
+        _c.push(__qword_ptr[rbx + CaseRecord.RflagsOffset]);
+        _c.popfq();
+        LoadRegisters(withStack: true);
+        _c.jmp(__qword_ptr[WorkerLayout.Target]);
+
+        _c.Label(ref _stepped);
+        _c.mov(rax, OracleMap.FsBase);
+        _c.wrfsbase(rax);
+        _c.mov(rax, OracleMap.GsBase);
+        _c.wrgsbase(rax);
+        _c.mov(ax, __word_ptr[rbx + CaseRecord.DsOffset]);
+        _c.mov(ds, ax);
+        _c.mov(ax, __word_ptr[rbx + CaseRecord.EsOffset]);
+        _c.mov(es, ax);
+        _c.movzx(eax, __word_ptr[rbx + CaseRecord.SsOffset]);
+        _c.push(rax);
+        _c.push(__qword_ptr[rbx + 4 * 8]);
+        _c.push(__qword_ptr[rbx + CaseRecord.RflagsOffset]);
+        _c.movzx(eax, __word_ptr[rbx + CaseRecord.CsOffset]);
+        _c.push(rax);
+        _c.push(__qword_ptr[rbx + CaseRecord.RipOffset]);
+        LoadRegisters(withStack: false);
+        _c.iretq();
+    }
+
+    /// <summary>The end of a case that completed: everything is stored before anything is touched.</summary>
+    private void EmitCapture()
+    {
+        _c.Label(ref _capture);
+        for (int i = 0; i < _registers.Length; i++)
+            _c.mov(__qword_ptr[WorkerLayout.Save + (uint)i * 8], _registers[i]);
+        _c.mov(rsp, WorkerLayout.Stacks + WorkerLayout.StackSize);
+        _c.pushfq();
+        _c.pop(__qword_ptr[WorkerLayout.Save + CaseRecord.RflagsOffset]);
+        CleanFlags();
+        _c.mov(__qword_ptr[WorkerLayout.Save + CaseRecord.RipOffset], 0);
+        _c.mov(__qword_ptr[WorkerLayout.Save + CaseRecord.VectorOffset], (int)Outcome.Completed);
+        _c.test(__dword_ptr[WorkerLayout.Options], WorkerLayout.OptionState);
+        _c.je(_tail);
+        _c.mov(rcx, __qword_ptr[WorkerLayout.StateOut]);
+        _c.mov(eax, 7);
+        _c.xor(edx, edx);
+        _c.xsave64(__[rcx]);
+    }
+
+    /// <summary>Copies the save area and the memory to the case's record and goes on to the next case.</summary>
+    private void EmitTail()
+    {
+        _c.Label(ref _tail);
+        _c.mov(rbx, __qword_ptr[WorkerLayout.CurrentOut]);
+        for (int i = 0; i < 192; i += 32)
+        {
+            _c.vmovdqu(ymm0, __ymmword_ptr[WorkerLayout.Save + (uint)i]);
+            _c.vmovdqu(__ymmword_ptr[rbx + i], ymm0);
+        }
+
+        CopyMemory(toRecord: true);
+        _c.add(__qword_ptr[WorkerLayout.CurrentIn], CaseRecord.Size);
+        _c.add(__qword_ptr[WorkerLayout.CurrentOut], CaseRecord.Size);
+        _c.add(__qword_ptr[WorkerLayout.StateIn], WorkerLayout.StateSize);
+        _c.add(__qword_ptr[WorkerLayout.StateOut], WorkerLayout.StateSize);
+        _c.dec(__qword_ptr[WorkerLayout.Remaining]);
+        _c.mov(rax, WorkerLayout.Mailbox);
+        _c.inc(__qword_ptr[rax + WorkerLayout.DoneField]);
+        _c.jmp(_loop);
+    }
+
+    /// <summary>The signal handler. It does not return to the kernel: nothing is blocked (SA_NODEFER), and the signal stack is free again once RSP leaves it.</summary>
+    private void EmitHandler()
+    {
+        Label notOwn = _c.CreateLabel();
+        Label haveVector = _c.CreateLabel();
+        _c.Label(ref _handler);
+        CleanFlags();
+        _c.mov(rax, __qword_ptr[rdx + ContextRegisters + ContextRip * 8]);
+        _c.mov(__qword_ptr[WorkerLayout.Save + CaseRecord.RipOffset], rax);
+        _c.sub(rax, (int)WorkerLayout.Text);
+        _c.cmp(rax, WorkerLayout.TextSize);
+        _c.jae(notOwn);
+        _c.jmp(_fail);   // a fault in this code: the case broke the worker
+        _c.Label(ref notOwn);
+        for (int i = 0; i < _contextOrder.Length; i++)
+            FromContext(_contextOrder[i], i * 8);
+        FromContext(ContextFlags, CaseRecord.RflagsOffset);
+        FromContext(ContextTrap, CaseRecord.VectorOffset);
+        FromContext(ContextError, CaseRecord.ErrorOffset);
+        FromContext(ContextCr2, CaseRecord.AddressOffset);
+        _c.movsxd(rax, __dword_ptr[rsi + 8]);
+        _c.mov(__qword_ptr[WorkerLayout.Save + CaseRecord.CodeOffset], rax);
+        _c.cmp(edi, 31);
+        _c.jne(haveVector);
+        _c.mov(__qword_ptr[WorkerLayout.Save + CaseRecord.VectorOffset], (int)Outcome.SystemCall);
+        _c.Label(ref haveVector);
+        _c.mov(rsi, __qword_ptr[rdx + ContextRegisters + ContextState * 8]);
+        _c.mov(rsp, WorkerLayout.Stacks + WorkerLayout.StackSize);
+        _c.test(__dword_ptr[WorkerLayout.Options], WorkerLayout.OptionState);
+        _c.je(_tail);
+        _c.mov(rdi, __qword_ptr[WorkerLayout.StateOut]);
+        _c.mov(ecx, WorkerLayout.StateUsed);
+        _c.rep.movsb();
+        _c.jmp(_tail);
+    }
+
+    private void FromContext(int register, int saveOffset)
+    {
+        _c.mov(rax, __qword_ptr[rdx + ContextRegisters + register * 8]);
+        _c.mov(__qword_ptr[WorkerLayout.Save + (uint)saveOffset], rax);
+    }
+
+    private void LoadRegisters(bool withStack)
+    {
+        for (int i = 0; i < _registers.Length; i++)
+            if (i != 3 && (withStack || i != 4))
+                _c.mov(_registers[i], __qword_ptr[rbx + i * 8]);
+        _c.mov(rbx, __qword_ptr[rbx + 3 * 8]);
+    }
+
+    private void CopyMemory(bool toRecord)
+    {
+        for (int i = 0; i < CaseMemory.Length; i += 32)
+        {
+            AssemblerMemoryOperand record = __ymmword_ptr[rbx + CaseRecord.MemoryOffset + i];
+            AssemblerMemoryOperand memory = i < OracleMap.WindowSize
+                ? __ymmword_ptr[OracleMap.Window + (uint)i]
+                : __ymmword_ptr[OracleMap.Edge + (uint)(i - OracleMap.WindowSize)];
+            _c.vmovdqu(ymm0, toRecord ? memory : record);
+            _c.vmovdqu(toRecord ? record : memory, ymm0);
+        }
+    }
+
+    private void CleanFlags()
+    {
+        _c.push(2);
+        _c.popfq();
+    }
+
+    private void Map(ulong address, int size, int protection, int fileOffset)
+    {
+        _c.mov(r8, r12);
+        _c.mov(r9d, fileOffset);
+        _c.mov(r10d, MapShared | MapFixed);
+        Call(SysMmap, address, (ulong)size, (ulong)protection);
+    }
+
+    private void Call(int number, params ReadOnlySpan<ulong> arguments) => Call(number, true, arguments);
+
+    private void Call(int number, bool check, params ReadOnlySpan<ulong> arguments)
+    {
+        ReadOnlySpan<AssemblerRegister64> order = [rdi, rsi, rdx];
+        for (int i = 0; i < arguments.Length; i++)
+            _c.mov(order[i], arguments[i]);
+        _c.mov(eax, number);
+        _c.syscall();
+        if (!check)
+            return;
+        Label good = _c.CreateLabel();
+        _c.test(rax, rax);
+        _c.jns(good);
+        _c.mov(edi, number);   // the exit status says which call failed
+        _c.mov(eax, SysExitGroup);
+        _c.syscall();
+        _c.Label(ref good);
+        _c.nop();   // Iced wants one label per instruction
+    }
+}

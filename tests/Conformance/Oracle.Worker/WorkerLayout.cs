@@ -1,0 +1,50 @@
+namespace Hv.Conformance.Oracle;
+
+/// <summary>Where things lie in the worker process and in the file that it shares with the campaign.</summary>
+internal static class WorkerLayout
+{
+    // The worker's own two low pages of code and data, below 2 GiB for absolute addressing.
+    public const uint Text = OracleMap.Reserved;
+    public const int TextSize = 2 * OracleMap.PageSize;
+    public const uint Save = Text + TextSize;
+
+    /// <summary>The save area's fields after the image of a <see cref="CaseRecord"/>'s first 192 bytes.</summary>
+    public const uint CurrentIn = Save + 192, CurrentOut = Save + 200, Remaining = Save + 208, StateIn = Save + 216, StateOut = Save + 224;
+    public const uint Options = Save + 232, Target = Save + 240, Command = Save + 248;
+
+    /// <summary>Constants: what the start-up code hands to the kernel.</summary>
+    public const uint Constants = Save + 0x400;
+
+    /// <summary>The shared file from <see cref="HeaderOffset"/> on, far from every address that 32 bits reach.</summary>
+    public const ulong Mailbox = 0x7000_0000_0000;
+
+    /// <summary>The worker's stack and its signal stack, private to it.</summary>
+    public const ulong Stacks = 0x6FFF_0000_0000;
+    public const int StackSize = 0x1_0000, SignalStackSize = 0x1_0000;
+
+    // File offsets. The test pages come first.
+    public const int CodeOffset = 0;
+    public const int WritableCodeOffset = CodeOffset + OracleMap.CodeSize;
+    public const int DataOffset = WritableCodeOffset + OracleMap.WritableCodeSize;
+    public const int ReadOnlyOffset = DataOffset + OracleMap.DataSize;
+    public const int HeaderOffset = ReadOnlyOffset + OracleMap.ReadOnlySize;
+
+    // The header, at the mailbox's start: how many cases, options, how many are done.
+    public const int CountField = 0, OptionsField = 8, DoneField = 16;
+    public const int HeaderSize = OracleMap.PageSize;
+
+    /// <summary>The most cases of one batch.</summary>
+    public const int Capacity = 2048;
+
+    /// <summary>Bytes of one XSAVE area: legacy, header and AVX parts in the standard format are 832 (SDM 1 13.4).</summary>
+    public const int StateSize = 1024, StateUsed = 832;
+    public const int InField = HeaderSize;
+    public const int OutField = InField + Capacity * CaseRecord.Size;
+    public const int StateInField = OutField + Capacity * CaseRecord.Size;
+    public const int StateOutField = StateInField + Capacity * StateSize;
+    public const int MailboxSize = StateOutField + Capacity * StateSize;
+    public const int FileSize = HeaderOffset + MailboxSize;
+
+    /// <summary>Option: load and store x87, SSE and AVX state around each case.</summary>
+    public const int OptionState = 1;
+}
