@@ -122,20 +122,26 @@ public sealed unsafe class NativeOracle : IDisposable
     }
 
     /// <summary>Appends the jump that ends a case to its code at <paramref name="address"/>.</summary>
+    /// <param name="destination">Room for 8 bytes.</param>
+    /// <param name="address">Where the jump will lie.</param>
+    /// <param name="bits">The width of the code it ends: 64, 32 or 16.</param>
     /// <returns>Bytes written.</returns>
-    public static int WriteEnd(Span<byte> destination, uint address, bool is64Bit)
+    public static int WriteEnd(Span<byte> destination, uint address, int bits)
     {
-        if (is64Bit)
+        if (bits == 64)
         {
             destination[0] = 0xE9;
             BitConverter.TryWriteBytes(destination[1..], WorkerCode.CaptureAddress - (address + 5));
             return 5;
         }
 
-        destination[0] = 0xEA;   // JMP ptr16:32 into 64-bit code
-        BitConverter.TryWriteBytes(destination[1..], WorkerCode.CaptureAddress);
-        BitConverter.TryWriteBytes(destination[5..], OracleMap.Code64);
-        return 7;
+        int n = 0;
+        if (bits == 16)
+            destination[n++] = 0x66;
+        destination[n++] = 0xEA;   // JMP ptr16:32 into 64-bit code
+        BitConverter.TryWriteBytes(destination[n..], WorkerCode.CaptureAddress);
+        BitConverter.TryWriteBytes(destination[(n + 4)..], OracleMap.Code64);
+        return n + 6;
     }
 
     /// <inheritdoc/>

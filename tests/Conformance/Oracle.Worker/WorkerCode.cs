@@ -204,6 +204,9 @@ internal sealed class WorkerCode
         _c.jmp(__qword_ptr[WorkerLayout.Target]);
 
         _c.Label(ref _stepped);
+        _c.xor(eax, eax);
+        _c.mov(fs, eax);
+        _c.mov(gs, eax);
         _c.mov(rax, OracleMap.FsBase);
         _c.wrfsbase(rax);
         _c.mov(rax, OracleMap.GsBase);

@@ -1,0 +1,154 @@
+using Hv.Conformance.Campaigns.Cases;
+using Hv.Conformance.Campaigns.Forms;
+using Hv.Conformance.Oracle;
+using Hv.Core;
+using Hv.Core.Cpuid;
+using Hv.Core.Memory;
+using Hv.Cpu;
+using Hv.Cpu.State;
+using Hv.Cpu.Virtualization;
+
+namespace Hv.Conformance.Campaigns.Execution;
+
+/// <summary>Executes cases on hv's software processor.</summary>
+public sealed unsafe class SoftwareSide : IDisposable
+{
+    private readonly GuestMemory _memory = GuestWorld.BuildMemory();
+    private readonly Processor<Witness> _processor;
+    private readonly byte* _firstData, _secondData;
+    private ushort _code = ushort.MaxValue;
+    private bool _alignment;
+
+    /// <summary>Makes a processor of the most capable model over a world like the worker's.</summary>
+    public SoftwareSide()
+    {
+        _processor = new Processor<Witness>(_memory, CpuidTables.Default, default);
+        MemorySlot slot = _memory.Slots[0];
+        // SAFETY: GuestWorld.MemorySize bytes belong to the slot, and the data pages lie inside (GuestWorld's constants).
+        _firstData = slot.Host + GuestWorld.FirstDataPage;
+        _secondData = slot.Host + GuestWorld.SecondDataPage;
+        GuestWorld.SetSystem(ref _processor.State.Sys);
+    }
+
+    /// <summary>What executes instead of hv's own result, when the harness tests itself.</summary>
+    public Action<CodeSlot, CaseRecord[]>? Perturb { get; init; }
+
+    private Span<byte> FirstPage => new(_firstData, OracleMap.PageSize);   // SAFETY: as in the constructor
+
+    private Span<byte> SecondPage => new(_secondData, OracleMap.PageSize);   // SAFETY: as in the constructor
+
+    /// <summary>Writes code at an offset from <see cref="OracleMap.Code"/>.</summary>
+    public void WriteCode(int offset, ReadOnlySpan<byte> bytes)
+    {
+        _memory.TryWrite(new Gpa(GuestWorld.CodePages + (ulong)offset), bytes);
+    }
+
+    /// <summary>Writes code at an offset from <see cref="OracleMap.WritableCode"/>.</summary>
+    public void WriteWritableCode(int offset, ReadOnlySpan<byte> bytes)
+    {
+        _memory.TryWrite(new Gpa(GuestWorld.WritableCodePages + (ulong)offset), bytes);
+    }
+
+    /// <summary>Reads back the writable code.</summary>
+    public void ReadWritableCode(Span<byte> destination) => _memory.TryRead(new Gpa(GuestWorld.WritableCodePages), destination);
+
+    /// <summary>Zeroes the data pages.</summary>
+    public void ClearData()
+    {
+        FirstPage.Clear();
+        SecondPage.Clear();
+    }
+
+    /// <summary>Copies both data pages out.</summary>
+    public void ReadData(Span<byte> destination)
+    {
+        FirstPage.CopyTo(destination);
+        SecondPage.CopyTo(destination[OracleMap.PageSize..]);
+    }
+
+    /// <summary>Executes from <paramref name="input"/> until <paramref name="limit"/> instructions retired, RIP reached <paramref name="stop"/>, or a fault.</summary>
+    /// <param name="input">The state to start from.</param>
+    /// <param name="way">How the worker enters the same case.</param>
+    /// <param name="output">The state reached.</param>
+    /// <param name="limit">The most instructions.</param>
+    /// <param name="stop">The RIP at which a block ends.</param>
+    public void Execute(in CaseRecord input, EntryWay way, out CaseRecord output, int limit = 1, ulong stop = ulong.MaxValue)
+    {
+        ref CpuState s = ref _processor.State;
+        const ulong TrapFlag = 0x100, AlignmentFlag = 0x4_0000;
+        fixed (Registers16* from = &input.Registers)
+            new ReadOnlySpan<ulong>(from, 16).CopyTo(new Span<ulong>(System.Runtime.CompilerServices.Unsafe.AsPointer(ref s.Gpr.Rax), 16));
+        s.Gpr.Rip = input.Rip;
+        s.Gpr.Rflags = input.Rflags & ~TrapFlag;
+        ushort code = input.Cs == 0 ? OracleMap.Code64 : input.Cs;
+        bool alignment = (input.Rflags & AlignmentFlag) != 0;
+        if (way != EntryWay.Quick || code != _code || alignment != _alignment)
+        {
+            GuestWorld.SetSystem(ref s.Sys);
+            GuestWorld.SetSegments(ref s.Sys, code);
+            _code = code;
+            _alignment = alignment;
+            _processor.ModeChanged(ref s);
+        }
+
+        ReadOnlySpan<byte> memory = input.Memory;
+        memory[..128].CopyTo(FirstPage[^128..]);
+        memory[128..256].CopyTo(SecondPage);
+        memory[256..].CopyTo(SecondPage[^64..]);
+
+        output = default;
+        output.Vector = Outcome.Completed;
+        for (int i = 0; i < limit && s.Gpr.Rip != stop; i++)
+        {
+            RunResult result = _processor.Run(1);
+            if (result == RunResult.Budget)
+                continue;
+            output.Vector = result == RunResult.Event ? Describe(ref output) : Outcome.WorkerDied;
+            break;
+        }
+
+        if ((s.Gpr.Rflags & AlignmentFlag) != 0 != alignment)
+            _code = ushort.MaxValue;
+        output.Rip += s.Gpr.Rip;
+        output.Rflags = s.Gpr.Rflags;
+        new ReadOnlySpan<ulong>(System.Runtime.CompilerServices.Unsafe.AsPointer(ref s.Gpr.Rax), 16).CopyTo(output.Registers);
+        Span<byte> reached = output.Memory;
+        FirstPage[^128..].CopyTo(reached);
+        SecondPage[..128].CopyTo(reached[128..]);
+        SecondPage[^64..].CopyTo(reached[256..]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _processor.Dispose();
+        _memory.Dispose();
+    }
+
+    private uint Describe(ref CaseRecord output)
+    {
+        ref CpuEvent e = ref _processor.Event;
+        if (e.Kind != CpuEventKind.Exception)
+            return Outcome.SystemCall;
+        output.ErrorCode = e.HasErrorCode ? (uint)e.Value : 0;
+        output.Address = e.Address;
+        // #BP and #OF are traps: silicon reports the next instruction (SDM 3A 6.15).
+        if (e.Index is 3 or 4)
+            output.Rip = e.Length;
+        return e.Index;
+    }
+
+    /// <summary>Sees every exception; leaves everything else to the processor.</summary>
+    private struct Witness : IVirtualization
+    {
+        public readonly bool Intercepts(Processor processor, ref CpuEvent e) =>
+            e.Kind is CpuEventKind.Exception or CpuEventKind.TripleFault or CpuEventKind.GuestPhysicalAccess or CpuEventKind.PortIo or CpuEventKind.StringIo;
+
+        public readonly bool TranslateGuestPhysical(ulong address, GuestAccess access, out Gpa host, out bool writable)
+        {
+            host = new Gpa(address);
+            writable = true;
+            return true;
+        }
+    }
+}
