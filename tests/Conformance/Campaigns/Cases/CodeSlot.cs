@@ -60,4 +60,18 @@ public sealed class CodeSlot
         record.Cs = Mode switch { CodeMode.Bits64 => OracleMap.Code64, CodeMode.Bits32 => OracleMap.Code32, _ => OracleMap.Code16 };
         record.Ss = record.Ds = record.Es = Mode == CodeMode.Bits16 ? OracleMap.Data16 : OracleMap.Data32;
     }
+
+    /// <summary>Where a memory operand lies in the window, from a state's registers; -1 outside.</summary>
+    public int OffsetInWindow(in CaseRecord record, in UsedMemory memory)
+    {
+        ulong address = memory.Displacement;
+        address += memory.Segment switch { Register.FS => OracleMap.FsBase, Register.GS => OracleMap.GsBase, _ => 0 };
+        if (memory.Base.GetFullRegister() is >= Register.RAX and <= Register.R15 and var b)
+            address += record.Registers[b - Register.RAX];
+        if (memory.Index.GetFullRegister() is >= Register.RAX and <= Register.R15 and var i)
+            address += record.Registers[i - Register.RAX] * (ulong)memory.Scale;
+        uint linear = memory.AddressSize == CodeSize.Code16 ? OracleMap.Data + (ushort)address : (uint)address;
+        uint offset = linear - OracleMap.Window;
+        return offset < OracleMap.WindowSize ? (int)offset : -1;
+    }
 }

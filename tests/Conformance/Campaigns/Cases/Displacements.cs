@@ -17,6 +17,13 @@ public static class Displacements
         var decoder = Decoder.Create((int)mode, new ByteArrayCodeReader(bytes), rip);
         Instruction instruction = decoder.Decode();
         ConstantOffsets offsets = decoder.GetConstantOffsets(in instruction);
+        if (instruction.Mnemonic == Mnemonic.Enter && !random.OneIn(8))
+        {
+            // A frame and a nesting level that fit the window.
+            Write(bytes.AsSpan(offsets.ImmediateOffset, 2), (ulong)random.Below(40));
+            bytes[offsets.ImmediateOffset + 2] = (byte)(random.OneIn(2) ? 0 : random.Next() & 0xE3);
+        }
+
         if (!offsets.HasDisplacement || instruction.IsInvalid || random.OneIn(64))
             return;
         bool relative = instruction.IsIPRelativeMemoryOperand;

@@ -71,6 +71,7 @@ public sealed class OperandState
 
         for (int i = slot.Memory.Length - 1; i >= 0; i--)
             Solve(ref record, in slot.Memory[i], random);
+        SelectorShape.Apply(ref record, slot, random);
         if (instruction.Mnemonic is Mnemonic.Cmpxchg or Mnemonic.Cmpxchg8b or Mnemonic.Cmpxchg16b && random.OneIn(2))
             Plant(ref record, slot, instruction.Mnemonic == Mnemonic.Cmpxchg8b ? 4 : 8);
     }
@@ -159,18 +160,11 @@ public sealed class OperandState
     {
         if (slot.Memory.Length == 0)
             return;
-        UsedMemory memory = slot.Memory[0];
-        ulong address = memory.Displacement;
-        address += memory.Segment switch { Register.FS => OracleMap.FsBase, Register.GS => OracleMap.GsBase, _ => 0 };
-        if (Number(memory.Base) is var b and >= 0)
-            address += record.Registers[b];
-        if (Number(memory.Index) is var i and >= 0)
-            address += record.Registers[i] * (ulong)memory.Scale;
-        ulong offset = (uint)address - OracleMap.Window;
-        if (offset > OracleMap.WindowSize - 16)
+        int offset = slot.OffsetInWindow(in record, in slot.Memory[0]);
+        if (offset is < 0 or > OracleMap.WindowSize - 16)
             return;
-        BitConverter.TryWriteBytes(((Span<byte>)record.Memory)[(int)offset..], record.Registers[0]);
-        BitConverter.TryWriteBytes(((Span<byte>)record.Memory)[(int)(offset + (uint)half)..], half == 4 ? (uint)record.Registers[2] : record.Registers[2]);
+        BitConverter.TryWriteBytes(((Span<byte>)record.Memory)[offset..], record.Registers[0]);
+        BitConverter.TryWriteBytes(((Span<byte>)record.Memory)[(offset + half)..], half == 4 ? (uint)record.Registers[2] : record.Registers[2]);
     }
 
     /// <summary>16-bit code: addresses are offsets in the data segment, and RSP above 16 bits is what the worker's own stack pointer has there

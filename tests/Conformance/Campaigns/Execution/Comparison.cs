@@ -36,6 +36,12 @@ public static class Comparison
     {
         Instruction instruction = slot.Instruction;
         ulong undefined = UndefinedFlags.Mask(in instruction, in input, out bool resultToo);
+        return Difference(in silicon, in ours, undefined, resultToo);
+    }
+
+    /// <summary>What differs outside the flags <paramref name="undefined"/>; null when nothing does.</summary>
+    public static string? Difference(in CaseRecord silicon, in CaseRecord ours, ulong undefined, bool resultToo = false)
+    {
         if (silicon.Vector == ours.Vector && silicon.Rip == ours.Rip && ((silicon.Rflags ^ ours.Rflags) & ~undefined) == 0
             && silicon.ErrorCode == ours.ErrorCode && silicon.Address == ours.Address
             && ((ReadOnlySpan<ulong>)silicon.Registers).SequenceEqual(ours.Registers)

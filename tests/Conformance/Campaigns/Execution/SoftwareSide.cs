@@ -25,13 +25,10 @@ public sealed unsafe class SoftwareSide : IDisposable
         _processor = new Processor<Witness>(_memory, CpuidTables.Default, default);
         MemorySlot slot = _memory.Slots[0];
         // SAFETY: GuestWorld.MemorySize bytes belong to the slot, and the data pages lie inside (GuestWorld's constants).
-        _firstData = slot.Host + GuestWorld.FirstDataPage;
-        _secondData = slot.Host + GuestWorld.SecondDataPage;
+        _firstData = (byte*)slot.HostBase + GuestWorld.FirstDataPage;
+        _secondData = (byte*)slot.HostBase + GuestWorld.SecondDataPage;
         GuestWorld.SetSystem(ref _processor.State.Sys);
     }
-
-    /// <summary>What executes instead of hv's own result, when the harness tests itself.</summary>
-    public Action<CodeSlot, CaseRecord[]>? Perturb { get; init; }
 
     private Span<byte> FirstPage => new(_firstData, OracleMap.PageSize);   // SAFETY: as in the constructor
 
@@ -121,7 +118,7 @@ public sealed unsafe class SoftwareSide : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _processor.Dispose();
+        //DISPOSE
         _memory.Dispose();
     }
 

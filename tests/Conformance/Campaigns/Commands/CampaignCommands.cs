@@ -1,0 +1,101 @@
+using Hv.Conformance.Campaigns.Execution;
+using Hv.Conformance.Campaigns.Forms;
+using Hv.Conformance.Campaigns.Reporting;
+using Hv.Conformance.Campaigns.Runs;
+
+namespace Hv.Conformance.Campaigns.Commands;
+
+/// <summary>The three campaigns as commands.</summary>
+public static class CampaignCommands
+{
+    // An operand campaign aims at completion; random bytes mostly fault.
+    private const double OperandsComplete = 0.6, EncodingsComplete = 0.1, BlocksComplete = 0.3;
+
+    /// <summary>Every form with edge-biased operands.</summary>
+    public static int Operands(Options options) => Run(options, OperandsComplete, (limits, status, result) => new OperandCampaign(limits, status, result).Run());
+
+    /// <summary>Random and damaged bytes.</summary>
+    public static int Encodings(Options options) => Run(options, EncodingsComplete, (limits, status, result) => new EncodingCampaign(limits, status, result).Run());
+
+    /// <summary>Short random blocks.</summary>
+    public static int Blocks(Options options) => Run(options, BlocksComplete, (limits, status, result) => new BlockCampaign(limits, status, result).Run());
+
+    /// <summary>Probes the forms that the options ask for.</summary>
+    public static Dictionary<Form, FormStatus> Probe(Options options)
+    {
+        IReadOnlyList<Form> forms = options.Instruction is { } name ? FormList.OfInstruction(name) : FormList.All;
+        using var runner = new CaseRunner();
+        return FormProbe.Run(runner, forms);
+    }
+
+    private static int Run(Options options, double leastCompleted, Action<CampaignLimits, Dictionary<Form, FormStatus>, CampaignResult> campaign)
+    {
+        Dictionary<Form, FormStatus> status = Probe(options);
+        int compared = status.Values.Count(s => s == FormStatus.Compared);
+        Console.WriteLine($"{options.Command}, seed {options.Seed}, {options.Threads} threads, on {HostProcessor.Name()}");
+        Console.WriteLine($"forms: {compared} compared, {status.Count - compared} not (`forms` says why)");
+        SkippedExtensions(status);
+        var result = new CampaignResult();
+        CampaignLimits limits = options.Limits;
+        campaign(limits, status, result);
+        double seconds = limits.Elapsed.TotalSeconds;
+        Print(result, seconds);
+        if (options.Keep)
+            Keep(options, status, result, seconds);
+        if (options.Instruction is null && result.Tally.Degenerate(leastCompleted) is { } reason)
+        {
+            Console.Error.WriteLine($"hv-conformance: degenerate: {reason}");
+            return CommandLine.Degenerate;
+        }
+
+        return result.Tally.Differences == 0 ? CommandLine.Agreed : CommandLine.Differed;
+    }
+
+    private static void SkippedExtensions(Dictionary<Form, FormStatus> status)
+    {
+        string skipped = string.Join(", ", status.Where(s => s.Value == FormStatus.NotOnThisProcessor).GroupBy(s => s.Key.Feature).Select(g => $"{g.Key} ({g.Count()} forms)"));
+        if (skipped.Length > 0)
+            Console.WriteLine($"this processor has not, and so skips: {skipped}");
+    }
+
+    private static void Print(CampaignResult result, double seconds)
+    {
+        Tally tally = result.Tally;
+        Console.WriteLine($"cases {tally.Cases:N0} in {seconds:N1} s ({tally.Cases / seconds / 1e6:N2} million a second), left out {tally.OutsideModel:N0} outside hv's model, {tally.Discarded:N0} on the worker's own pages");
+        Console.WriteLine("outcomes on silicon:");
+        Console.WriteLine(tally.Histogram());
+        Console.WriteLine($"differences: {tally.Differences:N0}");
+        foreach ((string name, long count) in result.Differences.OrderByDescending(d => d.Value))
+            Console.WriteLine($"  {name,-16} {count:N0}");
+        foreach (Finding finding in result.Findings)
+            Console.WriteLine($"{finding.Instruction}\n  {finding.Line}\n  {finding.Difference}");
+    }
+
+    private static void Keep(Options options, Dictionary<Form, FormStatus> status, CampaignResult result, double seconds)
+    {
+        RunRecord record = new()
+        {
+            Campaign = options.Command,
+            Date = DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm", System.Globalization.CultureInfo.InvariantCulture),
+            Processor = HostProcessor.Name(),
+            Seed = options.Seed,
+            Cases = result.Tally.Cases,
+            Differences = result.Tally.Differences,
+            Discarded = result.Tally.Discarded,
+            OutsideModel = result.Tally.OutsideModel,
+            Seconds = Math.Round(seconds, 1),
+            Threads = options.Threads,
+            Outcomes = result.Tally.Outcomes.ToDictionary(o => Cases.CaseText.OutcomeName(o.Key), o => o.Value),
+            Instructions = [.. status.Where(s => s.Value == FormStatus.Compared).GroupBy(s => s.Key.OpCode.Mnemonic.ToString()).OrderBy(g => g.Key, StringComparer.Ordinal)
+                .Select(g => new InstructionRecord(g.Key, g.First().Key.Feature, g.Count(), result.Cases.GetValueOrDefault(g.Key), result.Differences.GetValueOrDefault(g.Key)))],
+            NotInModel = CountByFeature(status, FormStatus.NotInModel),
+            NotOnThisProcessor = CountByFeature(status, FormStatus.NotOnThisProcessor),
+        };
+        record.Save(Path.Combine(options.Recorded, $"{options.Command}.run.json"));
+        if (result.Findings.Count > 0)
+            File.AppendAllLines(Path.Combine(options.Recorded, "findings.cases"), result.Findings.Where(f => f.Mnemonic != "block").SelectMany(f => (string[])[$"% {f.Instruction}: {f.Difference}", f.Line]));
+    }
+
+    private static Dictionary<string, int> CountByFeature(Dictionary<Form, FormStatus> status, FormStatus wanted) =>
+        status.Where(s => s.Value == wanted).GroupBy(s => s.Key.Feature).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
+}

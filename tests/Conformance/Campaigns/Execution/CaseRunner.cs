@@ -1,0 +1,143 @@
+using Hv.Conformance.Campaigns.Cases;
+using Hv.Conformance.Oracle;
+
+namespace Hv.Conformance.Campaigns.Execution;
+
+/// <summary>Runs batches on both sides at once and compares them. One per thread.</summary>
+public sealed class CaseRunner : IDisposable
+{
+    private readonly CaseRecord[] _ours = new CaseRecord[NativeOracle.Capacity];
+    private readonly CodeSlot[] _slots = new CodeSlot[NativeOracle.Capacity];
+    private readonly byte[] _data = new byte[OracleMap.DataSize];
+    private readonly byte[] _codeBuffer = new byte[CodeSlot.Stride];
+    private int _count;
+
+    /// <summary>Starts both sides.</summary>
+    public CaseRunner(IPerturbation? perturbation = null) => Perturbation = perturbation;
+
+    /// <summary>The machine's own processor.</summary>
+    public NativeOracle Native { get; } = new();
+
+    /// <summary>hv's processor.</summary>
+    public SoftwareSide Software { get; } = new();
+
+    /// <summary>A planted fault, when the harness tests itself.</summary>
+    public IPerturbation? Perturbation { get; set; }
+
+    /// <summary>Called for each difference with the case's index and what differs.</summary>
+    public Action<int, string>? OnDifference { get; set; }
+
+    /// <summary>Cases added so far.</summary>
+    public int Count => _count;
+
+    /// <summary>Room left in the batch.</summary>
+    public int Room => NativeOracle.Capacity - _count;
+
+    /// <summary>Begins an empty batch.</summary>
+    public void Begin() => _count = 0;
+
+    /// <summary>Places a slot's code on both sides.</summary>
+    public void Place(CodeSlot slot)
+    {
+        int room = Math.Min(CodeSlot.Stride, OracleMap.CodeSize - (int)slot.Offset);
+        Span<byte> target = Native.Code.Slice((int)slot.Offset, room);
+        slot.WriteTo(Native.Code);
+        target.CopyTo(_codeBuffer);
+        Software.WriteCode((int)slot.Offset, _codeBuffer.AsSpan(0, room));
+    }
+
+    /// <summary>Adds a case of a placed slot and returns its record, to be filled.</summary>
+    public ref CaseRecord Add(CodeSlot slot)
+    {
+        _slots[_count] = slot;
+        return ref Native.Inputs[_count++];
+    }
+
+    /// <summary>The slot of case <paramref name="index"/>.</summary>
+    public CodeSlot SlotOf(int index) => _slots[index];
+
+    /// <summary>The normalised result of hv, once <see cref="Run"/> has returned.</summary>
+    public ref readonly CaseRecord OursOf(int index) => ref _ours[index];
+
+    /// <summary>Executes the batch on both sides and compares.</summary>
+    public void Run(Tally tally)
+    {
+        if (_count == 0)
+            return;
+        Native.Data.Clear();
+        Software.ClearData();
+        Native.Start(_count);
+        ReadOnlySpan<CaseRecord> inputs = Native.Inputs;
+        for (int i = 0; i < _count; i++)
+        {
+            Software.Execute(in inputs[i], _slots[i].Way, out _ours[i]);
+            Perturbation?.Apply(_slots[i], in inputs[i], ref _ours[i]);
+        }
+
+        Native.Wait();
+        Span<CaseRecord> outputs = Native.Outputs;
+        bool comparableMemory = true;
+        for (int i = 0; i < _count; i++)
+        {
+            ref CaseRecord silicon = ref outputs[i];
+            ref CaseRecord ours = ref _ours[i];
+            CodeSlot slot = _slots[i];
+            Comparison.NormaliseSilicon(ref silicon, slot);
+            Comparison.NormaliseOurs(ref ours, slot);
+            if (Comparison.TouchesWorker(in ours))
+            {
+                tally.Discarded++;
+                comparableMemory = false;
+                continue;
+            }
+
+            tally.Count(silicon.Vector);
+            if (i > 0 && ((ReadOnlySpan<ulong>)silicon.Registers).SequenceEqual(outputs[i - 1].Registers))
+                tally.Repeats++;
+            string? difference = Comparison.Difference(in inputs[i], in silicon, in ours, slot);
+            if (difference is null)
+                continue;
+            comparableMemory = false;
+            tally.Differences++;
+            OnDifference?.Invoke(i, difference);
+        }
+
+        if (comparableMemory)
+            CompareData(tally);
+    }
+
+    /// <summary>Executes one case on both sides.</summary>
+    /// <returns>What differs, or null; with silicon's and hv's normalised results.</returns>
+    public string? RunOne(CodeSlot slot, in CaseRecord input, out CaseRecord silicon, out CaseRecord ours)
+    {
+        Begin();
+        Place(slot);
+        Add(slot) = input;
+        string? found = null;
+        Action<int, string>? saved = OnDifference;
+        OnDifference = (_, difference) => found = difference;
+        Run(new Tally());
+        OnDifference = saved;
+        silicon = Native.Outputs[0];
+        ours = _ours[0];
+        return found;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Native.Dispose();
+        Software.Dispose();
+    }
+
+    /// <summary>Writes outside the window show up when the whole data pages are compared after a batch.</summary>
+    private void CompareData(Tally tally)
+    {
+        Software.ReadData(_data);
+        int at = _data.AsSpan().CommonPrefixLength(Native.Data);
+        if (at == _data.Length)
+            return;
+        tally.Differences++;
+        OnDifference?.Invoke(_count - 1, $"memory outside the window: {OracleMap.Data + (uint)at:x} is {Native.Data[at]:x2} not {_data[at]:x2}; some case of this batch wrote there");
+    }
+}

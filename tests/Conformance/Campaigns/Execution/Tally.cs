@@ -1,0 +1,66 @@
+using Hv.Conformance.Campaigns.Cases;
+
+namespace Hv.Conformance.Campaigns.Execution;
+
+/// <summary>What became of a campaign's cases. A harness can lie, for example by running stale code for ever: then the outcomes degenerate, and the campaign fails.</summary>
+public sealed class Tally
+{
+    private const long EnoughToJudge = 10_000;
+    private readonly SortedDictionary<uint, long> _outcomes = [];
+
+    /// <summary>Cases compared.</summary>
+    public long Cases { get; private set; }
+
+    /// <summary>Cases whose result on silicon was the very state of the case before.</summary>
+    public long Repeats { get; set; }
+
+    /// <summary>Cases left out because they touched the worker's own pages.</summary>
+    public long Discarded { get; set; }
+
+    /// <summary>Cases of instructions that hv does not have or whose result is the host's own.</summary>
+    public long OutsideModel { get; set; }
+
+    /// <summary>Cases that differed.</summary>
+    public long Differences { get; set; }
+
+    /// <summary>Silicon's outcomes, by vector or <see cref="Oracle.Outcome"/> value.</summary>
+    public IReadOnlyDictionary<uint, long> Outcomes => _outcomes;
+
+    /// <summary>Counts one compared case.</summary>
+    public void Count(uint outcome)
+    {
+        Cases++;
+        _outcomes[outcome] = _outcomes.GetValueOrDefault(outcome) + 1;
+    }
+
+    /// <summary>Adds another tally.</summary>
+    public void Add(Tally other)
+    {
+        Cases += other.Cases;
+        Repeats += other.Repeats;
+        Discarded += other.Discarded;
+        OutsideModel += other.OutsideModel;
+        Differences += other.Differences;
+        foreach ((uint outcome, long count) in other._outcomes)
+            _outcomes[outcome] = _outcomes.GetValueOrDefault(outcome) + count;
+    }
+
+    /// <summary>Why the outcomes cannot be trusted, or null.</summary>
+    /// <param name="leastCompleted">The share of cases that should have completed, 0..1.</param>
+    public string? Degenerate(double leastCompleted)
+    {
+        if (Cases < EnoughToJudge)
+            return null;
+        double completed = (double)_outcomes.GetValueOrDefault(Oracle.Outcome.Completed) / Cases;
+        if (completed < leastCompleted)
+            return $"only {completed:P1} of the cases completed, fewer than {leastCompleted:P0}: the harness is not executing what it thinks";
+        if (Repeats > Cases / 4)
+            return $"{Repeats} of {Cases} cases ended in the state of the case before: the worker is executing stale code or states";
+        if (_outcomes.Count < 2)
+            return "every case had the same outcome";
+        return null;
+    }
+
+    /// <summary>The histogram as text.</summary>
+    public string Histogram() => string.Join('\n', _outcomes.OrderByDescending(o => o.Value).Select(o => $"  {CaseText.OutcomeName(o.Key),-22} {o.Value,14:N0} {(double)o.Value / Math.Max(1, Cases),8:P2}"));
+}

@@ -1,0 +1,3 @@
+using Hv.Conformance.Campaigns;
+
+return CommandLine.Run(args);

@@ -1,0 +1,102 @@
+using System.Globalization;
+using System.Text;
+using Hv.Conformance.Campaigns.Forms;
+
+namespace Hv.Conformance.Campaigns.Reporting;
+
+/// <summary>Renders kept runs as docs/conformance.md.</summary>
+public static class ConformanceReport
+{
+    /// <summary>Writes the document.</summary>
+    public static string Write(IReadOnlyList<RunRecord> runs, int recordedCases)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"""
+            # Conformance
+
+            Written by `dotnet run -c Release --project tests/Conformance/Campaigns -- report` from the runs kept in `tests/Conformance/Recorded`; every number below
+            is from such a run. hv's software processor is compared with the processor of the machine that ran the campaign: all sixteen general registers, RIP,
+            RFLAGS, 320 bytes of memory per case (and the rest of the data pages per batch), and for a fault its vector, error code and address. How it is done
+            is in [ADR 0080](adr/0080-oracle-worker.md) and [ADR 0081](adr/0081-what-is-compared.md).
+
+            ## Runs
+
+            | campaign | date (UTC) | processor | seed | cases | rate, million/s | differences | left out |
+            |---|---|---|---|---|---|---|---|
+
+            """);
+        foreach (RunRecord run in runs.Where(r => r.Campaign != "planted"))
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {run.Campaign} | {run.Date} | {run.Processor} | {run.Seed} | {run.Cases:N0} | {run.Cases / run.Seconds / 1e6:N2} ({run.Threads} threads) | {run.Differences:N0} | {run.OutsideModel:N0} |");
+        text.AppendLine(CultureInfo.InvariantCulture, $"\n\"Left out\" are random bytes that decode to instructions which hv's model does not have, or whose result is the host's own. {recordedCases:N0} recorded cases are replayed by the tests on every machine.\n");
+        text.AppendLine("Outcomes on silicon:\n");
+        foreach (RunRecord run in runs.Where(r => r.Outcomes.Count > 0))
+            text.AppendLine(CultureInfo.InvariantCulture, $"- {run.Campaign}: {string.Join(", ", run.Outcomes.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value:N0}"))}");
+
+        Planted(text, runs);
+        Open(text);
+        if (runs.FirstOrDefault(r => r.Campaign == "operands") is { } operands)
+            Instructions(text, operands);
+        Undefined(text);
+        Excluded(text);
+        return text.ToString().ReplaceLineEndings("\n");
+    }
+
+    private static void Planted(StringBuilder text, IReadOnlyList<RunRecord> runs)
+    {
+        if (runs.FirstOrDefault(r => r.Campaign == "planted") is not { } planted)
+            return;
+        int caught = planted.Planted.Values.Count(c => c);
+        text.AppendLine(CultureInfo.InvariantCulture, $"\n## Planted faults\n\n{caught} of {planted.Planted.Count} known emulator faults, planted one at a time, were caught ({planted.Date}, seed {planted.Seed}).");
+        foreach ((string name, bool found) in planted.Planted)
+            if (!found)
+                text.AppendLine(CultureInfo.InvariantCulture, $"- missed: {name}");
+    }
+
+    private static void Open(StringBuilder text)
+    {
+        text.AppendLine("\n## Where processors themselves differ\n\nCases of these kinds are compared in everything else; hv's choice is deliberate.\n\n| what | this silicon | hv | why |\n|---|---|---|---|");
+        foreach (VendorDifference difference in VendorDifferences.All)
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {difference.What} | {difference.Silicon} | {difference.Ours} | {difference.Citation} |");
+    }
+
+    private static void Instructions(StringBuilder text, RunRecord run)
+    {
+        text.AppendLine(CultureInfo.InvariantCulture, $"\n## Instructions compared\n\nFrom the operand campaign of {run.Date}. A form is a row of Iced's opcode table in one code mode (64, 32 or 16 bits).\n");
+        text.AppendLine("| group (CPUID feature) | instructions | forms | cases | differences |\n|---|---|---|---|---|");
+        foreach (IGrouping<string, InstructionRecord> group in run.Instructions.GroupBy(i => i.Group).OrderBy(g => g.Key, StringComparer.Ordinal))
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {group.Key} | {group.Count()} | {group.Sum(i => i.Forms)} | {group.Sum(i => i.Cases):N0} | {group.Sum(i => i.Differences):N0} |");
+        text.AppendLine("\n<details><summary>By instruction</summary>\n\n| instruction | forms | cases | differences |\n|---|---|---|---|");
+        foreach (InstructionRecord i in run.Instructions)
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {i.Name.ToUpperInvariant()} | {i.Forms} | {i.Cases:N0} | {i.Differences:N0} |");
+        text.AppendLine("\n</details>\n\nNot in hv's model yet (forms by CPUID feature; each is #UD in a guest):\n");
+        text.AppendLine(string.Join(", ", run.NotInModel.Select(f => $"{f.Key} {f.Value}")));
+        if (run.NotOnThisProcessor.Count > 0)
+            text.AppendLine("\nNot on the processor of that run, and so skipped: " + string.Join(", ", run.NotOnThisProcessor.Select(f => $"{f.Key} {f.Value}")));
+    }
+
+    private static void Undefined(StringBuilder text)
+    {
+        text.AppendLine("\n## Undefined by the manuals\n\nOnly these are left out of a comparison, and only under their condition.\n\n| instructions | flags | when | says |\n|---|---|---|---|");
+        foreach (UndefinedRule rule in UndefinedFlags.Rules)
+        {
+            string flags = rule.Flags == 0 ? "" : Cases.CaseText.FlagNames(rule.Flags).Replace('+', ' ');
+            string when = rule.When switch
+            {
+                UndefinedWhen.Always => "always",
+                UndefinedWhen.CountIsNotZero => "masked count is not 0",
+                UndefinedWhen.CountIsAboveOne => "masked count is above 1",
+                UndefinedWhen.CountReachesSize => "masked count is the operand's size or more",
+                _ => rule.Flags == 0 ? "operand of 16 bits" : "masked count is above the operand's size",
+            };
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {string.Join(' ', rule.Instructions).ToUpperInvariant()} | {flags}{(rule.ResultToo ? " and the result" : "")} | {when} | {rule.Citation} |");
+        }
+    }
+
+    private static void Excluded(StringBuilder text)
+    {
+        text.AppendLine("\n## Not compared\n\n| reason | instructions |\n|---|---|");
+        foreach (IGrouping<string, (string Instruction, string Reason)> group in NotCompared.All.GroupBy(n => n.Reason))
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {group.Key} | {string.Join(' ', group.Select(n => n.Instruction.ToUpperInvariant()))} |");
+        text.AppendLine("\nRing 0, exception delivery and real mode have no native oracle in a user process; they are held by tables from the manuals and by other implementations.");
+    }
+}

@@ -1,0 +1,33 @@
+using System.Runtime.Intrinsics.X86;
+using System.Text;
+
+namespace Hv.Conformance.Campaigns.Reporting;
+
+/// <summary>Names this machine's processor.</summary>
+public static class HostProcessor
+{
+    /// <summary>The brand string with family, model and stepping (SDM 2A CPUID).</summary>
+    public static string Name()
+    {
+        if (!X86Base.IsSupported)
+            return System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString();
+        var brand = new StringBuilder();
+        for (int leaf = unchecked((int)0x8000_0002); leaf <= unchecked((int)0x8000_0004); leaf++)
+        {
+            (int a, int b, int c, int d) = X86Base.CpuId(leaf, 0);
+            foreach (int word in (ReadOnlySpan<int>)[a, b, c, d])
+                brand.Append(Encoding.ASCII.GetString(BitConverter.GetBytes(word)));
+        }
+
+        (int version, _, _, _) = X86Base.CpuId(1, 0);
+        int family = version >> 8 & 0xF;
+        int model = version >> 4 & 0xF;
+        if (family == 15)
+        {
+            family += version >> 20 & 0xFF;
+            model |= version >> 12 & 0xF0;
+        }
+
+        return $"{brand.ToString().TrimEnd('\0').Trim()} (family {family:X}h, model {model:X2}h, stepping {version & 0xF})";
+    }
+}

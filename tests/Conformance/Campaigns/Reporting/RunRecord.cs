@@ -1,0 +1,51 @@
+using System.Text.Json;
+
+namespace Hv.Conformance.Campaigns.Reporting;
+
+/// <summary>The numbers of one campaign, as kept in the repository and rendered by <see cref="ConformanceReport"/>.</summary>
+public sealed record RunRecord
+{
+    /// <summary>operands, encodings, blocks, planted.</summary>
+    public required string Campaign { get; init; }
+
+    /// <summary>When it ended, UTC, to the minute.</summary>
+    public required string Date { get; init; }
+
+    /// <summary>The machine's processor.</summary>
+    public required string Processor { get; init; }
+    public required ulong Seed { get; init; }
+    public required long Cases { get; init; }
+    public required long Differences { get; init; }
+    public long Discarded { get; init; }
+    public long OutsideModel { get; init; }
+    public required double Seconds { get; init; }
+    public required int Threads { get; init; }
+    public Dictionary<string, long> Outcomes { get; init; } = [];
+    public List<InstructionRecord> Instructions { get; init; } = [];
+
+    /// <summary>Forms that hv does not have, counted by CPUID feature.</summary>
+    public Dictionary<string, int> NotInModel { get; init; } = [];
+
+    /// <summary>Forms that this machine's processor does not have, counted by CPUID feature.</summary>
+    public Dictionary<string, int> NotOnThisProcessor { get; init; } = [];
+
+    /// <summary>Planted faults by name, and whether they were caught.</summary>
+    public Dictionary<string, bool> Planted { get; init; } = [];
+
+    private static readonly JsonSerializerOptions _json = new() { WriteIndented = true };
+
+    /// <summary>Writes the record.</summary>
+    public void Save(string path) => File.WriteAllText(path, JsonSerializer.Serialize(this, _json) + "\n");
+
+    /// <summary>Reads a record.</summary>
+    public static RunRecord Load(string path) => JsonSerializer.Deserialize<RunRecord>(File.ReadAllText(path), _json)
+        ?? throw new FormatException($"{path} holds no run");
+}
+
+/// <summary>One instruction's numbers.</summary>
+/// <param name="Name">The mnemonic.</param>
+/// <param name="Group">The CPUID feature that brings it.</param>
+/// <param name="Forms">Forms compared, over all code modes.</param>
+/// <param name="Cases">Cases run.</param>
+/// <param name="Differences">Differences open.</param>
+public sealed record InstructionRecord(string Name, string Group, int Forms, long Cases, long Differences);

@@ -1,0 +1,114 @@
+using Hv.Conformance.Campaigns.Cases;
+using Hv.Conformance.Campaigns.Execution;
+using Hv.Conformance.Campaigns.Forms;
+using Hv.Conformance.Oracle;
+
+namespace Hv.Conformance.Campaigns.Runs;
+
+/// <summary>Short random blocks, run at full speed on silicon and instruction by instruction or as cached blocks on hv.</summary>
+public sealed class BlockCampaign
+{
+    private const int Stride = 256, StatesPerBlock = 24, MostInstructions = 20_000;
+    private readonly CampaignLimits _limits;
+    private readonly Form[] _forms;
+    private readonly OperandState _states;
+    private readonly CampaignResult _result;
+    private long _nextBatch = -1;
+
+    /// <summary>Prepares a run over the 64-bit forms that were found comparable.</summary>
+    public BlockCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
+    {
+        _limits = limits;
+        _forms = [.. status.Where(s => s.Value == FormStatus.Compared && s.Key.Mode == CodeMode.Bits64 && s.Key.Way == EntryWay.Quick).Select(s => s.Key)];
+        _states = new OperandState(limits.Seed);
+        _result = result;
+    }
+
+    /// <summary>Runs until a limit is reached.</summary>
+    public void Run() => Parallel.For(0, _limits.Threads, new ParallelOptions { MaxDegreeOfParallelism = _limits.Threads }, _ =>
+    {
+        using var native = new NativeOracle();
+        using var software = new SoftwareSide();
+        while (!_limits.Reached(_result.Tally.Cases))
+        {
+            long batch = Interlocked.Increment(ref _nextBatch);
+            RunBatch(native, software, new Prng(_limits.Seed, (ulong)batch));
+        }
+    });
+
+    private void RunBatch(NativeOracle native, SoftwareSide software, Prng random)
+    {
+        const int Blocks = OracleMap.WritableCodeSize / Stride;
+        var tally = new Tally();
+        byte[] code = new byte[OracleMap.WritableCodeSize];
+        var slots = new (CodeSlot Slot, BlockWriter Writer)[Blocks];
+        for (int b = 0; b < Blocks; b++)
+        {
+            uint offset = (uint)(b * Stride);
+            var writer = new BlockWriter(_forms, random, OracleMap.WritableCode + offset);
+            byte[] bytes = writer.Write(selfModifying: true);
+            var slot = new CodeSlot(bytes, CodeMode.Bits64, EntryWay.Quick, OracleMap.WritableCode - OracleMap.Code + offset);
+            bytes.CopyTo(code, (int)offset);
+            NativeOracle.WriteEnd(code.AsSpan((int)offset + bytes.Length), OracleMap.WritableCode + offset + (uint)bytes.Length, 64);
+            slots[b] = (slot, writer);
+        }
+
+        code.CopyTo(native.WritableCode);
+        software.WriteWritableCode(0, code);
+        native.Data.Clear();
+        software.ClearData();
+        int count = Blocks * StatesPerBlock;
+        var ours = new CaseRecord[count];
+        for (int i = 0; i < count; i++)
+        {
+            ref CaseRecord input = ref native.Inputs[i];
+            CodeSlot slot = slots[i % Blocks].Slot;
+            _states.Fill(ref input, slot, random);
+            BlockWriter.Point(ref input, random);
+        }
+
+        native.Start(count);
+        for (int i = 0; i < count; i++)
+        {
+            CodeSlot slot = slots[i % Blocks].Slot;
+            software.Execute(in native.Inputs[i], EntryWay.Quick, out ours[i], MostInstructions, slot.StartRip + (uint)slot.Bytes.Length);
+        }
+
+        native.Wait();
+        bool alike = true;
+        for (int i = 0; i < count && alike; i++)
+        {
+            (CodeSlot slot, BlockWriter writer) = slots[i % Blocks];
+            ref CaseRecord silicon = ref native.Outputs[i];
+            Comparison.NormaliseSilicon(ref silicon, slot);
+            Comparison.NormaliseOurs(ref ours[i], slot);
+            if (Comparison.TouchesWorker(in ours[i]))
+            {
+                // Its writes are on one side only: nothing after it can be compared.
+                tally.Discarded++;
+                break;
+            }
+
+            tally.Count(silicon.Vector);
+            ulong undefined = silicon.Vector == Outcome.Completed ? writer.Undefined : writer.EverUndefined;
+            if (Comparison.Difference(in silicon, in ours[i], undefined) is not { } difference)
+                continue;
+            // Blocks share pages: after a difference the rest of the batch proves nothing.
+            alike = false;
+            tally.Differences++;
+            if (_result.Note("block", 20))
+                _result.Keep(new Finding(Listing(slot), "block", CaseText.Format(slot, in native.Inputs[i], in silicon), difference));
+        }
+
+        _result.Add(tally, new Dictionary<string, long> { ["block"] = tally.Cases });
+    }
+
+    private static string Listing(CodeSlot slot)
+    {
+        var decoder = Iced.Intel.Decoder.Create(64, new Iced.Intel.ByteArrayCodeReader(slot.Bytes), slot.StartRip);
+        var lines = new List<string>();
+        while (decoder.IP < slot.StartRip + (uint)slot.Bytes.Length)
+            lines.Add(decoder.Decode().ToString());
+        return string.Join(" | ", lines);
+    }
+}

@@ -1,0 +1,35 @@
+using Hv.Conformance.Campaigns.Cases;
+using Hv.Conformance.Campaigns.Execution;
+using Hv.Conformance.Oracle;
+
+namespace Hv.Conformance.Campaigns.Runs;
+
+/// <summary>Gathers a batch's differences and, once the batch is over, minimises the first of each instruction.</summary>
+public sealed class DifferenceCollector
+{
+    private const int KeptPerInstruction = 4;
+    private readonly CaseRunner _runner;
+    private readonly CampaignResult _result;
+    private readonly List<(CodeSlot Slot, CaseRecord Input, string Difference)> _pending = [];
+
+    /// <summary>Listens to <paramref name="runner"/>.</summary>
+    public DifferenceCollector(CaseRunner runner, CampaignResult result)
+    {
+        _runner = runner;
+        _result = result;
+        runner.OnDifference = (index, difference) =>
+        {
+            CodeSlot slot = runner.SlotOf(index);
+            if (_result.Note(slot.Instruction.Mnemonic.ToString(), KeptPerInstruction))
+                _pending.Add((slot, runner.Native.Inputs[index], difference));
+        };
+    }
+
+    /// <summary>Minimises what the batch has left.</summary>
+    public void Flush()
+    {
+        foreach ((CodeSlot slot, CaseRecord input, string difference) in _pending)
+            _result.Keep(Minimiser.Reduce(_runner, slot, input, difference));
+        _pending.Clear();
+    }
+}

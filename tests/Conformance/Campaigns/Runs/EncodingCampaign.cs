@@ -1,0 +1,110 @@
+using Hv.Conformance.Campaigns.Cases;
+using Hv.Conformance.Campaigns.Execution;
+using Hv.Conformance.Campaigns.Forms;
+using Hv.Conformance.Oracle;
+using Iced.Intel;
+
+namespace Hv.Conformance.Campaigns.Runs;
+
+/// <summary>Random and damaged bytes, one instruction each by the trap flag: length, fault class, error code, address and effect must be silicon's.</summary>
+public sealed class EncodingCampaign
+{
+    private static readonly CodeMode[] _modes = [CodeMode.Bits64, CodeMode.Bits64, CodeMode.Bits32, CodeMode.Bits16];
+    private readonly CampaignLimits _limits;
+    private readonly HashSet<(Code, CodeMode)> _compared;
+    private readonly EncodingBytes _bytes;
+    private readonly OperandState _states;
+    private readonly CampaignResult _result;
+    private long _nextBatch = -1;
+
+    /// <summary>Prepares a run; encodings of forms that are not comparable are executed but not compared.</summary>
+    public EncodingCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
+    {
+        _limits = limits;
+        Form[] compared = [.. status.Where(s => s.Value == FormStatus.Compared).Select(s => s.Key)];
+        _compared = [.. compared.Select(f => (f.Code, f.Mode))];
+        _bytes = new EncodingBytes(compared);
+        _states = new OperandState(limits.Seed);
+        _result = result;
+    }
+
+    /// <summary>A fault planted into hv's side, when the harness tests itself.</summary>
+    public IPerturbation? Perturbation { get; init; }
+
+    /// <summary>Whether the run ends at the first difference.</summary>
+    public bool StopAtFirst { get; init; }
+
+    /// <summary>Runs until a limit is reached.</summary>
+    public void Run() => Parallel.For(0, _limits.Threads, new ParallelOptions { MaxDegreeOfParallelism = _limits.Threads }, _ =>
+    {
+        using var runner = new CaseRunner(Perturbation);
+        Run(runner);
+    });
+
+    /// <summary>Runs batches on one thread.</summary>
+    public void Run(CaseRunner runner)
+    {
+        var collector = new DifferenceCollector(runner, _result);
+        while (!_limits.Reached(_result.Tally.Cases) && !(StopAtFirst && _result.Tally.Differences > 0))
+        {
+            long batch = Interlocked.Increment(ref _nextBatch);
+            var tally = new Tally();
+            Build(runner, new Prng(_limits.Seed, (ulong)batch), batch, tally);
+            runner.Run(tally);
+            _result.Add(tally, new Dictionary<string, long>());
+            collector.Flush();
+        }
+    }
+
+    private void Build(CaseRunner runner, Prng random, long batch, Tally tally)
+    {
+        runner.Begin();
+        for (int i = 0; i < OperandCampaign.SlotPlaces; i++)
+        {
+            CodeMode mode = random.Pick<CodeMode>(_modes);
+            byte[] bytes = _bytes.Next(random, mode, batch * OperandCampaign.SlotPlaces + i);
+            uint offset = (uint)(i * CodeSlot.Stride);
+            // The last place is cut off by the end of the code pages.
+            if (i == OperandCampaign.SlotPlaces - 1)
+            {
+                bytes = bytes[..(1 + random.Below(15))];
+                offset = (uint)(OracleMap.CodeSize - bytes.Length);
+            }
+            else
+            {
+                Displacements.Aim(bytes, mode, FormProbe.OracleRip(mode, offset), random);
+            }
+
+            var slot = new CodeSlot(bytes, mode, EntryWay.Stepped, offset);
+            if (!IsComparable(slot))
+            {
+                tally.OutsideModel++;
+                continue;
+            }
+
+            runner.Place(slot);
+            _states.Fill(ref runner.Add(slot), slot, random);
+        }
+    }
+
+    private bool IsComparable(CodeSlot slot)
+    {
+        Instruction instruction = slot.Instruction;
+        if (instruction.IsInvalid)
+            return true;
+        if (!_compared.Contains((instruction.Code, slot.Mode)))
+            return false;
+        return instruction.Mnemonic switch
+        {
+            // A load of SS holds the trap off for one more instruction.
+            Mnemonic.Mov or Mnemonic.Pop when instruction.Op0Kind == OpKind.Register && instruction.Op0Register == Register.SS => false,
+            Mnemonic.Lss => false,
+            // The trap flag itself shows in what they store.
+            Mnemonic.Pushf or Mnemonic.Pushfd or Mnemonic.Pushfq => false,
+            // Linux opens these vectors to programs; hv's side has no IDT at all.
+            Mnemonic.Int => instruction.Immediate8 is not (3 or 4 or 0x80),
+            // The trap comes after each iteration.
+            _ => !instruction.HasRepPrefix && !instruction.HasRepnePrefix,
+        };
+    }
+}

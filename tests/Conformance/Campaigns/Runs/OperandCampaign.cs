@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using Hv.Conformance.Campaigns.Cases;
+using Hv.Conformance.Campaigns.Execution;
+using Hv.Conformance.Campaigns.Forms;
+using Hv.Conformance.Oracle;
+
+namespace Hv.Conformance.Campaigns.Runs;
+
+/// <summary>Every form with edge-biased operands. Batches are independent streams of the seed, so any number of threads gives the same cases.</summary>
+public sealed class OperandCampaign
+{
+    /// <summary>Places for slots in the code pages; the last place stays free of the page end.</summary>
+    public const int SlotPlaces = OracleMap.CodeSize / CodeSlot.Stride - 1;
+
+    private const int QuickCases = 96, SelectorCases = 48, SteppedCases = 4;
+    private readonly CampaignLimits _limits;
+    private readonly Form[] _forms;
+    private readonly OperandState _states;
+    private readonly CampaignResult _result;
+    private long _nextBatch = -1;
+
+    /// <summary>Prepares a run over the forms that were found comparable.</summary>
+    public OperandCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
+    {
+        _limits = limits;
+        _forms = [.. status.Where(s => s.Value == FormStatus.Compared).Select(s => s.Key)];
+        _states = new OperandState(limits.Seed);
+        _result = result;
+    }
+
+    /// <summary>A fault planted into hv's side, when the harness tests itself.</summary>
+    public IPerturbation? Perturbation { get; init; }
+
+    /// <summary>Whether the run ends at the first difference.</summary>
+    public bool StopAtFirst { get; init; }
+
+    /// <summary>Runs until a limit is reached.</summary>
+    public void Run()
+    {
+        if (_forms.Length == 0)
+            return;
+        Parallel.For(0, _limits.Threads, new ParallelOptions { MaxDegreeOfParallelism = _limits.Threads }, _ =>
+        {
+            using var runner = new CaseRunner(Perturbation);
+            Run(runner);
+        });
+    }
+
+    /// <summary>Runs batches on one thread.</summary>
+    public void Run(CaseRunner runner)
+    {
+        var collector = new DifferenceCollector(runner, _result);
+        while (!_limits.Reached(_result.Tally.Cases) && !(StopAtFirst && _result.Tally.Differences > 0))
+        {
+            long batch = Interlocked.Increment(ref _nextBatch);
+            var tally = new Tally();
+            var counts = new Dictionary<string, long>();
+            Build(runner, new Prng(_limits.Seed, (ulong)batch), batch, counts);
+            runner.Run(tally);
+            _result.Add(tally, counts);
+            collector.Flush();
+        }
+    }
+
+    private void Build(CaseRunner runner, Prng random, long batch, Dictionary<string, long> counts)
+    {
+        runner.Begin();
+        // Forms come round in order, so that each gets its share however short the run; a batch takes about 30.
+        long at = batch * 31;
+        int place = (int)(batch * 37 % SlotPlaces);
+        while (runner.Room > 0)
+        {
+            Form form = _forms[(int)(at++ % _forms.Length)];
+            uint offset = (uint)(place++ % SlotPlaces * CodeSlot.Stride);
+            if (FormBytes.Make(form, random, FormProbe.OracleRip(form.Mode, offset), out _) is not { } bytes)
+                continue;
+            Displacements.Aim(bytes, form.Mode, FormProbe.OracleRip(form.Mode, offset), random);
+            var slot = new CodeSlot(bytes, form.Mode, form.Way, offset);
+            runner.Place(slot);
+            int cases = Math.Min(runner.Room, slot.Way switch { EntryWay.Quick => QuickCases, EntryWay.Selectors => SelectorCases, _ => SteppedCases });
+            for (int i = 0; i < cases; i++)
+                _states.Fill(ref runner.Add(slot), slot, random);
+            string name = form.OpCode.Mnemonic.ToString();
+            counts[name] = counts.GetValueOrDefault(name) + cases;
+        }
+
+        Debug.Assert(runner.Count == NativeOracle.Capacity);
+    }
+}
