@@ -19,7 +19,7 @@ public sealed unsafe class NativeOracle : IDisposable
     public const int StateSize = WorkerLayout.StateUsed;
 
     /// <summary>How long a batch may take before its case counts as one that does not end.</summary>
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2);
 
     private readonly string _sharedPath, _executablePath;
     private readonly MemoryMappedFile _file;
@@ -57,6 +57,9 @@ public sealed unsafe class NativeOracle : IDisposable
 
     /// <summary>How many workers died so far.</summary>
     public int Deaths { get; private set; }
+
+    /// <summary>How the last worker that died ended: 1 for a fault in its own code, 128 and the signal's number when the kernel ended it.</summary>
+    public int LastExitCode { get; private set; }
 
     /// <summary>The states to start from.</summary>
     public Span<CaseRecord> Inputs => Records(WorkerLayout.InField);
@@ -114,6 +117,8 @@ public sealed unsafe class NativeOracle : IDisposable
             Outputs[victim] = Inputs[victim];
             Outputs[victim].Vector = Outcome.WorkerDied;
             Field(WorkerLayout.DoneField) = victim + 1;
+            _worker!.WaitForExit();
+            LastExitCode = _worker.ExitCode;
             StartWorker();
             if (victim + 1 == Field(WorkerLayout.CountField))
                 return;

@@ -9,6 +9,9 @@ public static class SelectorShape
 {
     private static readonly ushort[] _selectors = [0, 3, OracleMap.Code32, OracleMap.Data32, OracleMap.Code64, OracleMap.Code16, OracleMap.Data16, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x63, 0x83, 0x17, 0x7C];
     private static readonly ushort[] _codeSelectors = [OracleMap.Code32, OracleMap.Code64, OracleMap.Code16];
+
+    // A far call from a 16-bit segment to a 64-bit one never ends under Linux on the machine the campaigns were made on.
+    private static readonly ushort[] _codeSelectorsFrom16 = [OracleMap.Code32, OracleMap.Code16];
     private static readonly ushort[] _stackSelectors = [OracleMap.Data32, OracleMap.Data16, OracleMap.Data32];
 
     /// <summary>Shapes registers and memory, if the instruction is one of these.</summary>
@@ -20,7 +23,10 @@ public static class SelectorShape
         bool load = instruction.Mnemonic is Mnemonic.Lds or Mnemonic.Les or Mnemonic.Lfs or Mnemonic.Lgs or Mnemonic.Lss;
         if (!(far || load || EntryWays.TouchesSegments(instruction.OpCode)) || random.OneIn(6))
             return;
-        ushort selector = far && !random.OneIn(4) ? random.Pick<ushort>(_codeSelectors) : random.Pick<ushort>(_selectors);
+        ushort selector = !far || random.OneIn(4) ? random.Pick<ushort>(_selectors)
+            : random.Pick<ushort>(slot.Mode == CodeMode.Bits16 ? _codeSelectorsFrom16 : _codeSelectors);
+        if (far && slot.Mode == CodeMode.Bits16 && selector is OracleMap.Code64 or 0x30)
+            selector = 0;
         for (int i = 0; i < instruction.OpCount; i++)
             if (instruction.GetOpKind(i) == OpKind.Register && instruction.GetOpRegister(i).GetFullRegister() is >= Register.RAX and <= Register.R15 and not Register.RSP and var full)
                 record.Registers[full - Register.RAX] = (record.Registers[full - Register.RAX] & ~0xFFFFUL) | selector;

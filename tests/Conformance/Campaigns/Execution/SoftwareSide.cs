@@ -118,7 +118,7 @@ public sealed unsafe class SoftwareSide : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        //DISPOSE
+        
         _memory.Dispose();
     }
 
