@@ -1,0 +1,113 @@
+using Hv.Conformance.Campaigns.Execution;
+using Hv.Conformance.Campaigns.Forms;
+using Hv.Conformance.Campaigns.Planting;
+using Hv.Conformance.Campaigns.Replay;
+using Hv.Conformance.Campaigns.Runs;
+using Xunit;
+
+namespace Hv.Conformance.Tests;
+
+/// <summary>The campaigns in little: recorded cases everywhere, fresh ones where this machine's processor can be asked.</summary>
+public sealed class CampaignTests(Probed probed) : IClassFixture<Probed>
+{
+    private const ulong Seed = 20_260_101;
+    private const int FewestRecorded = 3000;
+    private static readonly TimeSpan _most = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public void Recorded_cases_agree_with_silicon()
+    {
+        using var software = new SoftwareSide();
+        int count = 0;
+        var differing = new List<string>();
+        foreach ((string file, string line) in RecordedCases.Read(Path.Combine(AppContext.BaseDirectory, "Recorded")))
+        {
+            count++;
+            if (RecordedCases.Run(software, line) is { } difference)
+                differing.Add($"{file}: {line}: {difference}");
+        }
+
+        Assert.True(count >= FewestRecorded, $"only {count} recorded cases");
+        Assert.True(differing.Count == 0, $"{differing.Count} of {count} differ:\n{string.Join('\n', differing.Take(20))}");
+    }
+
+    [Fact]
+    public void Fresh_operands_agree_with_silicon()
+    {
+        var result = new CampaignResult();
+        new OperandCampaign(new CampaignLimits(Seed, 300_000, _most, 1), probed.Status, result).Run();
+        AssertAgreed(result, 0.6, 100_000);
+    }
+
+    [Fact]
+    public void Fresh_encodings_agree_with_silicon()
+    {
+        var result = new CampaignResult();
+        new EncodingCampaign(new CampaignLimits(Seed, 60_000, _most, 1), probed.Status, result).Run();
+        AssertAgreed(result, 0.1, 10_000);
+    }
+
+    [Fact]
+    public void Fresh_blocks_agree_with_silicon()
+    {
+        var result = new CampaignResult();
+        new BlockCampaign(new CampaignLimits(Seed, 30_000, _most, 1), probed.Status, result).Run();
+        AssertAgreed(result, 0.3, 5_000);
+    }
+
+    [Theory]
+    [InlineData("ADD inverts OF")]
+    [InlineData("DIV misses #DE")]
+    [InlineData("STOSD stores three bytes")]
+    [InlineData("page faults of stores report a read")]
+    [InlineData("NOP with ModRM is a byte too long")]
+    public void A_planted_fault_is_caught(string name)
+    {
+        PlantedFault fault = PlantedFaults.All.Single(f => f.Name == name);
+        var result = new CampaignResult();
+        new OperandCampaign(new CampaignLimits(Seed, 1_500_000, _most, 1), probed.Status, result) { Perturbation = fault, StopAtFirst = true }.Run();
+        Assert.NotEqual(0, result.Tally.Differences);
+    }
+
+    [Fact]
+    public void At_least_fifty_faults_can_be_planted_and_each_has_its_own_name()
+    {
+        Assert.True(PlantedFaults.All.Count >= 50);
+        Assert.Equal(PlantedFaults.All.Count, PlantedFaults.All.Select(f => f.Name).Distinct().Count());
+    }
+
+    [Fact]
+    public void The_integer_instructions_are_compared()
+    {
+        // A decoder that answers #UD to everything would leave nothing to compare and pass.
+        string[] compared = [.. probed.Status.Where(s => s.Value == FormStatus.Compared).Select(s => s.Key.OpCode.Mnemonic.ToString()).Distinct()];
+        foreach (string name in (string[])["Add", "Mov", "Push", "Call", "Movsb", "Div", "Shld", "Cmpxchg16b", "Popcnt", "Pext", "Mulx", "Lzcnt", "Movbe", "Daa", "Enter", "Bts", "Iretq", "Retf"])
+            Assert.Contains(name, compared);
+    }
+
+    private static void AssertAgreed(CampaignResult result, double leastCompleted, long leastCases)
+    {
+        Assert.True(result.Tally.Differences == 0, $"{result.Tally.Differences} differences:\n{string.Join('\n', result.Findings.Select(f => $"{f.Instruction}\n  {f.Line}\n  {f.Difference}"))}");
+        Assert.Null(result.Tally.Degenerate(leastCompleted));
+        Assert.True(result.Tally.Cases >= leastCases, $"only {result.Tally.Cases} cases");
+    }
+}
+
+/// <summary>The forms' status, found once.</summary>
+public sealed class Probed
+{
+    private Dictionary<Form, FormStatus>? _status;
+
+    /// <summary>The status of each form; skips the test where nothing can be executed.</summary>
+    public Dictionary<Form, FormStatus> Status
+    {
+        get
+        {
+            Native.Require();
+            if (_status is not null)
+                return _status;
+            using var runner = new CaseRunner();
+            return _status = FormProbe.Run(runner, FormList.All);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+using Hv.Conformance.Campaigns.Cases;
+using Hv.Conformance.Campaigns.Forms;
+using Hv.Conformance.Oracle;
+using Xunit;
+
+namespace Hv.Conformance.Tests;
+
+/// <summary>The worker process: that it reports what the manuals say this processor does, and survives what kills it.</summary>
+public sealed class OracleTests
+{
+    private const uint Offset = 0x400;
+
+    [Fact]
+    public void An_addition_sets_registers_and_flags()
+    {
+        // SDM 2A ADD: 7FFFFFFFFFFFFFFF + 1 overflows; AF from bit 3, PF of 00.
+        CaseRecord result = Run("4801c8", CodeMode.Bits64, EntryWay.Quick, r =>
+        {
+            r[0] = 0x7FFF_FFFF_FFFF_FFFF;
+            r[1] = 1;
+        });
+        Assert.Equal(Outcome.Completed, result.Vector);
+        Assert.Equal(0x8000_0000_0000_0000, result.Registers[0]);
+        Assert.Equal(0x202ul | UndefinedFlags.Of | UndefinedFlags.Sf | UndefinedFlags.Af | UndefinedFlags.Pf, result.Rflags);
+    }
+
+    [Theory]
+    [InlineData("0f0b", 6, 0, 0)]             // UD2
+    [InlineData("f7f1", 0, 0, 0)]             // DIV ECX by 0
+    [InlineData("f4", 13, 0, 0)]              // HLT at CPL 3
+    [InlineData("8b0425", 14, 4, 0x1C00_0000)]   // MOV EAX, [...]: a read of nothing
+    [InlineData("890425", 14, 6, 0x1C00_0000)]   // MOV [...], EAX
+    [InlineData("cd99", 13, 0x99 * 8 + 2, 0)]     // INT n without the privilege: SDM 3A 6.12.1.2
+    public void A_fault_has_its_vector_error_code_and_address(string bytes, uint vector, uint errorCode, ulong address)
+    {
+        if (vector == 14)
+            bytes += "0000001c";
+        CaseRecord result = Run(bytes, CodeMode.Bits64, EntryWay.Quick);
+        Assert.Equal(vector, result.Vector);
+        Assert.Equal(errorCode, result.ErrorCode);
+        if (vector == 14)
+            Assert.Equal(address, result.Address);
+        Assert.Equal(OracleMap.Code + Offset, result.Rip);
+    }
+
+    [Fact]
+    public void Code_of_32_and_16_bits_runs()
+    {
+        // INC EAX (40) exists outside 64-bit code only.
+        Assert.Equal(1ul, Run("40", CodeMode.Bits32, EntryWay.Selectors).Registers[0]);
+        Assert.Equal(0x1_0000ul, Run("6640", CodeMode.Bits16, EntryWay.Selectors, r => r[0] = 0xFFFF).Registers[0]);
+    }
+
+    [Fact]
+    public void The_trap_flag_ends_a_case_where_its_branch_went()
+    {
+        CaseRecord result = Run("eb70", CodeMode.Bits64, EntryWay.Stepped);
+        Assert.Equal(1u, result.Vector);
+        Assert.Equal(OracleMap.Code + Offset + 2 + 0x70, result.Rip);
+    }
+
+    [Fact]
+    public void A_system_call_is_refused_and_reported()
+    {
+        Assert.Equal(Outcome.SystemCall, Run("0f05", CodeMode.Bits64, EntryWay.Quick, r => r[0] = 39).Vector);
+        Assert.Equal(Outcome.SystemCall, Run("cd80", CodeMode.Bits64, EntryWay.Quick, r => r[0] = 20).Vector);
+    }
+
+    [Fact]
+    public void A_case_that_never_ends_is_the_finding_and_the_next_one_runs()
+    {
+        Native.Require();
+        using var native = new NativeOracle();
+        var endless = new CodeSlot([0xEB, 0xFE], CodeMode.Bits64, EntryWay.Quick, Offset);
+        var next = new CodeSlot([0x90], CodeMode.Bits64, EntryWay.Quick, Offset + CodeSlot.Stride);
+        endless.WriteTo(native.Code);
+        next.WriteTo(native.Code);
+        native.Inputs[0] = CaseText.Default();
+        endless.Enter(ref native.Inputs[0]);
+        native.Inputs[1] = CaseText.Default();
+        next.Enter(ref native.Inputs[1]);
+        native.Start(2);
+        native.Wait();
+        Assert.Equal(Outcome.WorkerDied, native.Outputs[0].Vector);
+        Assert.Equal(Outcome.Completed, native.Outputs[1].Vector);
+        Assert.Equal(1, native.Deaths);
+    }
+
+    [Fact]
+    public void Vector_state_goes_in_and_comes_out()
+    {
+        Native.Require();
+        using var native = new NativeOracle();
+        var slot = new CodeSlot([0x0F, 0x58, 0xC1], CodeMode.Bits64, EntryWay.Quick, Offset);   // ADDPS XMM0, XMM1
+        slot.WriteTo(native.Code);
+        native.Inputs[0] = CaseText.Default();
+        slot.Enter(ref native.Inputs[0]);
+        Span<byte> state = native.StateIn(0);
+        state.Clear();
+        BitConverter.TryWriteBytes(state, (ushort)0x37F);
+        BitConverter.TryWriteBytes(state[24..], 0x1F80);
+        BitConverter.TryWriteBytes(state[512..], 7ul);
+        BitConverter.TryWriteBytes(state[160..], 1.5f);
+        BitConverter.TryWriteBytes(state[176..], 2.25f);
+        native.Start(1, withState: true);
+        native.Wait();
+        Assert.Equal(Outcome.Completed, native.Outputs[0].Vector);
+        Assert.Equal(3.75f, BitConverter.ToSingle(native.StateOut(0)[160..]));
+    }
+
+    private delegate void Change(Span<ulong> registers);
+
+    private static CaseRecord Run(string hex, CodeMode mode, EntryWay way, Change? change = null)
+    {
+        Native.Require();
+        using var native = new NativeOracle();
+        var slot = new CodeSlot(Convert.FromHexString(hex), mode, way, Offset);
+        slot.WriteTo(native.Code);
+        CaseRecord record = CaseText.Default();
+        if (way == EntryWay.Stepped)
+            record.Rflags |= 0x100;
+        if (mode == CodeMode.Bits16)
+            record.Registers[4] = 0x1000;
+        slot.Enter(ref record);
+        change?.Invoke(record.Registers);
+        native.Inputs[0] = record;
+        native.Start(1);
+        native.Wait();
+        return native.Outputs[0];
+    }
+}
