@@ -118,7 +118,6 @@ public sealed unsafe class SoftwareSide : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        
         _memory.Dispose();
     }
 
