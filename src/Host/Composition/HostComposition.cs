@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Hv.Backends.Kvm;
 using Hv.Core;
 using Hv.Core.Hypercalls;
 using Hv.Host.Configuration;
@@ -18,7 +19,8 @@ internal static class HostComposition
     private const string SettingsFile = "appsettings.json";
 
     /// <summary>Adds every backend. One line each: adding a backend means adding a line.</summary>
-    public static IServiceCollection AddBackends(this IServiceCollection services) => services;
+    public static IServiceCollection AddBackends(this IServiceCollection services) => services
+        .AddKvmBackend();
 
     /// <summary>Composes a host that runs one guest.</summary>
     /// <param name="request">Which guest.</param>

@@ -114,7 +114,7 @@ internal sealed partial class GuestRunner
         if (ending.WantsDump && stop.VcpuIndex >= 0)
             _errors.Write(RegisterDump.Format(machine.Vcpus[stop.VcpuIndex], stop.Exit, machine.Backend.Describe(stop.Exit.Raw)));
         if (_request.Summary || ending.Message is not null)
-            _errors.Write(RunSummary.Format(machine, stop, elapsed));
+            _errors.Write(RunSummary.Format(machine, stop, ending.Code, elapsed));
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "starting the guest on {Backend} in {Mode} mode at {Entry:x} with {Vcpus} vCPU(s)")]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Hv.Core;
 using Hv.Core.Exits;
@@ -12,8 +13,9 @@ internal static class RunSummary
     /// <summary>Several lines, the last one ended.</summary>
     /// <param name="machine">The machine; it must not be running.</param>
     /// <param name="stop">Why it stopped.</param>
+    /// <param name="code">What the process exits with.</param>
     /// <param name="elapsed">How long the guest ran.</param>
-    public static string Format(VirtualMachine machine, in StopInfo stop, TimeSpan elapsed)
+    public static string Format(VirtualMachine machine, in StopInfo stop, int code, TimeSpan elapsed)
     {
         IBackend backend = machine.Backend;
         ExitStatistics statistics = machine.Statistics;
@@ -23,9 +25,9 @@ internal static class RunSummary
         foreach (VirtualCpu vcpu in machine.Vcpus)
             Row(text, $"vCPU {vcpu.Index}", Registration(vcpu));
         Row(text, "exits", Exits(statistics));
-        Row(text, "instructions", statistics.Instructions.ToString("N0", null));
-        Row(text, "time", $"{elapsed.TotalMilliseconds:N1} ms");
-        Row(text, "ended by", Ending(stop));
+        Row(text, "instructions", statistics.Instructions == 0 ? "not counted by this backend" : statistics.Instructions.ToString("N0", CultureInfo.InvariantCulture));
+        Row(text, "time", string.Create(CultureInfo.InvariantCulture, $"{elapsed.TotalMilliseconds:N1} ms"));
+        Row(text, "ended by", $"{Ending(stop)}; exit code {code}");
         return text.ToString();
     }
 
@@ -48,7 +50,7 @@ internal static class RunSummary
 
     private static string Ending(in StopInfo stop) => stop.Reason switch
     {
-        StopReason.Exited => $"exit code {stop.ExitCode} from the guest",
+        StopReason.Exited => $"the guest, with code {stop.ExitCode}",
         StopReason.AllHalted => "HLT on every vCPU",
         StopReason.GuestShutdown => $"triple fault on vCPU {stop.VcpuIndex}",
         StopReason.InstructionLimit => "--max-instructions",
