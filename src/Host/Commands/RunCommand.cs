@@ -32,8 +32,8 @@ internal static class RunCommand
         catch (InvalidOperationException e) when (e.Message.Contains($"'{HypervisorOptions.Section}:", StringComparison.OrdinalIgnoreCase))
         {
             // The binder's own line names value, key and type.
-            string expected = e.Message.Contains("Int", StringComparison.Ordinal) ? "a whole number"
-                : e.Message.Contains(nameof(Boolean), StringComparison.Ordinal) ? "true or false"
+            string expected = e.Message.Contains("System.Int", StringComparison.Ordinal) ? "a whole number"
+                : e.Message.Contains("System.Boolean", StringComparison.Ordinal) ? "true or false"
                 : string.Join(" or ", Enum.GetNames<Core.Machine.GuestClock>());
             throw new CommandException(ExitCode.Usage, $"{e.Message.TrimEnd('.')}; write {expected}", e);
         }
