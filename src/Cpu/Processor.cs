@@ -1,8 +1,10 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Hv.Core.Cpuid;
 using Hv.Core.Memory;
+using Hv.Core.Registers;
+using Hv.Cpu.Blocks;
 using Hv.Cpu.Decode;
+using Hv.Cpu.Execute;
 using Hv.Cpu.State;
 using Hv.Cpu.Virtualization;
 
@@ -17,18 +19,40 @@ namespace Hv.Cpu;
 /// (<c>Threading.Next</c>). One that changes control flow, or that may change mode, translation or code, sets RIP and returns, which leaves the block. One that faults
 /// calls <see cref="Raise(ref CpuState, ref Op, byte)"/> and returns, having changed nothing; an access below that fails has recorded the fault already.
 /// </remarks>
-public abstract unsafe partial class Processor
+public abstract unsafe partial class Processor : IDisposable
 {
-    private readonly CpuState* _state;
+    internal const byte DivideError = 0, DebugException = 1, BoundRange = 5, InvalidOpcode = 6, DoubleFault = 8, StackFault = 12, GeneralProtection = 13;
+    internal const ulong RflagsTf = 1 << 8, RflagsIf = 1 << 9, RflagsVm = 1 << 17;
 
-    /// <summary>Makes a processor over <paramref name="memory"/> at its reset state.</summary>
-    protected Processor(GuestMemory memory, CpuidTable cpuid)
+    private const int LookupBytes = LookupEntry.Count * 32;
+    private const int MostKeys = 16;
+
+    private readonly CpuState* _state;
+    private readonly bool _ownsCode;
+    private readonly (ModeKey Key, ulong Ticket)[] _tickets = new (ModeKey, ulong)[MostKeys];
+    private int _nextTicket;
+    private ModeKey _key;
+    private bool _unplaced, _disposed;
+    private ulong _random = 0x9E37_79B9_7F4A_7C15;
+
+    /// <summary>Makes a processor over <paramref name="memory"/> with all state zero: load or reset it before it runs.</summary>
+    /// <param name="memory">The memory behind guest-physical addresses.</param>
+    /// <param name="cpuid">What CPUID answers.</param>
+    /// <param name="code">The decoded code of the partition, shared by its processors; null for a cache of its own.</param>
+    protected Processor(GuestMemory memory, CpuidTable cpuid, CodeCache? code = null)
     {
         Memory = memory;
         Cpuid = cpuid;
-        // SAFETY: freed in Dispose only; sizeof(CpuState) zeroed bytes, 64-byte aligned.
+        _ownsCode = code is null;
+        Code = code ?? new CodeCache(memory);
+        // SAFETY: freed in Dispose only; zeroed, 64-byte aligned.
         _state = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
         *_state = default;
+        void* lookup = NativeMemory.AlignedAlloc(LookupBytes, 64);
+        NativeMemory.Clear(lookup, LookupBytes);
+        _state->Lookup = (nint)lookup;
+        Code.Attach(this);
+        ModeChanged(ref State);
     }
 
     /// <summary>The state block; pinned, 64-byte aligned.</summary>
@@ -40,8 +64,17 @@ public abstract unsafe partial class Processor
     /// <summary>What CPUID answers when no layer intercepts it, and which features exist.</summary>
     public CpuidTable Cpuid { get; }
 
+    /// <summary>The decoded code of the partition.</summary>
+    public CodeCache Code { get; }
+
     /// <summary>The event under <see cref="Attention.Event"/>.</summary>
     public CpuEvent Event;
+
+    /// <summary>Room for handlers that need more than locals.</summary>
+    internal ulong[] Scratch { get; } = new ulong[8];
+
+    /// <summary>The mode that decoding and checks depend on.</summary>
+    internal ModeKey Key => _key;
 
     /// <summary>Records exception <paramref name="vector"/> without an error code for the instruction <paramref name="op"/>.</summary>
     public void Raise(ref CpuState s, ref Op op, byte vector) => Record(ref s, ref op, vector, false, 0);
@@ -49,54 +82,140 @@ public abstract unsafe partial class Processor
     /// <summary>Records exception <paramref name="vector"/> with an error code for the instruction <paramref name="op"/>.</summary>
     public void Raise(ref CpuState s, ref Op op, byte vector, uint errorCode) => Record(ref s, ref op, vector, true, errorCode);
 
+    /// <summary>Records an exception outside a handler, with RIP as it is.</summary>
+    public void RaiseAt(byte vector)
+    {
+        State.Fault = new FaultRecord { Vector = vector };
+        State.Attention |= Attention.Fault;
+    }
+
+    /// <summary>Records an exception with an error code outside a handler, with RIP as it is.</summary>
+    /// <param name="vector">The vector.</param>
+    /// <param name="errorCode">The error code.</param>
+    /// <param name="address">For #PF the linear address.</param>
+    public void RaiseAt(byte vector, uint errorCode, ulong address = 0)
+    {
+        State.Fault = new FaultRecord { Vector = vector, HasErrorCode = true, ErrorCode = errorCode, Address = address };
+        State.Attention |= Attention.Fault;
+    }
+
     /// <summary>Offers an event to the virtualization layer: fills <see cref="Event"/> with <paramref name="kind"/> and the length, sets RIP on the instruction and
     /// <see cref="Attention.Event"/>. The handler sets the other fields and returns; the run loop asks the layer, then calls the event's native effect.</summary>
     public void Leave(ref CpuState s, ref Op op, CpuEventKind kind)
     {
-        s.Gpr.Rip = s.BlockRip + op.RipDelta;
-        Event = new CpuEvent { Kind = kind, Length = op.Length };
+        Event = new CpuEvent { Kind = kind };
         s.Attention |= Attention.Event;
+        Abort(ref s, ref op);
     }
 
     /// <summary>Ends an instruction that leaves the block by falling through: RIP moves past it (truncated by the code size).</summary>
     public void Finish(ref CpuState s, ref Op op) => s.Gpr.Rip = NextRip(ref s, ref op);
 
-    /// <summary>RIP after <paramref name="op"/>, truncated to 32 bits outside 64-bit code, to 16 where CS.D is clear.</summary>
-    public ulong NextRip(ref CpuState s, ref Op op) => throw new NotImplementedException();
+    /// <summary>RIP after <paramref name="op"/>, truncated to 32 bits outside 64-bit code.</summary>
+    public ulong NextRip(ref CpuState s, ref Op op) => TruncateRip(s.BlockRip + op.RipDelta + op.Length);
 
-    private static void Record(ref CpuState s, ref Op op, byte vector, bool hasErrorCode, uint errorCode)
+    /// <summary>Whether a near branch may go to <paramref name="target"/>: canonical in 64-bit code, inside CS's limit otherwise.</summary>
+    internal bool IsBranchTarget(ref CpuState s, ulong target) => _key.Is64 ? IsCanonical(target) : target <= s.Sys.Cs.Limit;
+
+    /// <summary>The next number of the seeded sequence behind RDRAND and RDSEED (xorshift64*).</summary>
+    internal ulong NextRandom()
     {
-        s.Gpr.Rip = s.BlockRip + op.RipDelta;
-        s.Fault = new FaultRecord { Vector = vector, HasErrorCode = hasErrorCode, ErrorCode = errorCode };
-        s.Attention |= Attention.Fault;
+        _random ^= _random >> 12;
+        _random ^= _random << 25;
+        _random ^= _random >> 27;
+        return _random * 0x2545_F491_4F6C_DD1D;
     }
 
-    // ---- Memory, for handlers off the hot path (hot ones use Execute/MemoryAccess.cs). False: the fault is recorded, return at once. ----
-
-    /// <summary>The linear address of a memory operand, before segment checks.</summary>
-    public ulong EffectiveAddress(ref CpuState s, ref Op op) => throw new NotImplementedException();
-
-    /// <summary>Reads 1..8 bytes at an offset in a segment, with the segment's checks and at the current privilege.</summary>
-    public bool TryRead(ref CpuState s, ref Op op, SegmentNumber segment, ulong offset, int size, out ulong value) => throw new NotImplementedException();
-
-    /// <summary>Writes 1..8 bytes at an offset in a segment, with the segment's checks and at the current privilege.</summary>
-    public bool TryWrite(ref CpuState s, ref Op op, SegmentNumber segment, ulong offset, int size, ulong value) => throw new NotImplementedException();
-
-    /// <summary>Reads 1..8 bytes at a linear address as an implicit supervisor access (descriptor tables, TSS, new stacks).</summary>
-    public bool TryReadSystem(ref CpuState s, ulong linear, int size, out ulong value) => throw new NotImplementedException();
-
-    /// <summary>Writes 1..8 bytes at a linear address as an implicit supervisor access.</summary>
-    public bool TryWriteSystem(ref CpuState s, ulong linear, int size, ulong value) => throw new NotImplementedException();
-
-    /// <summary>Checks that a linear range could be written at privilege <paramref name="cpl"/>, faulting as the write would, so that several writes can be all or nothing.</summary>
-    public bool TryProbeWrite(ref CpuState s, ulong linear, int size, int cpl) => throw new NotImplementedException();
-
-    /// <summary>Drops translations: all, or all but global ones.</summary>
-    public void FlushTlb(bool keepGlobal) => throw new NotImplementedException();
-
-    /// <summary>Drops the translation of one linear page.</summary>
-    public void FlushTlbPage(ulong linear) => throw new NotImplementedException();
-
     /// <summary>Recomputes what is derived from CR0, CR4, EFER, CPL, RFLAGS.AC/VM and segments: the block key, the TLB bank, segment bases. Call after changing any of them.</summary>
-    public void ModeChanged(ref CpuState s) => throw new NotImplementedException();
+    public void ModeChanged(ref CpuState s)
+    {
+        ref SystemRegisters sys = ref s.Sys;
+        bool long64 = (sys.Efer & EferLma) != 0 && sys.Cs.Long;
+        ulong key = 0;
+        if (long64)
+        {
+            key = ModeKey.Code64 | ModeKey.Stack32 | ModeKey.FlatData | ModeKey.FlatStack;
+        }
+        else
+        {
+            key |= sys.Cs.Default ? ModeKey.Code32 : 0;
+            key |= sys.Ss.Default ? ModeKey.Stack32 : 0;
+            key |= IsFlat(sys.Ds) && IsFlat(sys.Es) ? ModeKey.FlatData : 0;
+            key |= IsFlat(sys.Ss) ? ModeKey.FlatStack : 0;
+            key |= Code.LimitNumber(sys.Cs.Limit) << ModeKey.LimitShift;
+            key |= sys.Cs.Base << 32;
+        }
+
+        bool real = (sys.Cr0 & 1) == 0 || (s.Gpr.Rflags & RflagsVm) != 0;
+        key |= (sys.Cpl == 3 ? ModeKey.User : 0) | (real ? ModeKey.Real : 0);
+
+        s.SegmentBase[0] = long64 ? 0 : sys.Es.Base;
+        s.SegmentBase[1] = long64 ? 0 : sys.Cs.Base;
+        s.SegmentBase[2] = long64 ? 0 : sys.Ss.Base;
+        s.SegmentBase[3] = long64 ? 0 : sys.Ds.Base;
+        s.SegmentBase[4] = sys.Fs.Base;
+        s.SegmentBase[5] = sys.Gs.Base;
+
+        bool smapLifted = (sys.Cr4 & Cr4Smap) != 0 && (s.Gpr.Rflags & RflagsAc) != 0;
+        _bank = sys.Cpl == 3 ? Hv.Cpu.Memory.TranslationCache.UserBank
+            : smapLifted ? Hv.Cpu.Memory.TranslationCache.SupervisorBank : Hv.Cpu.Memory.TranslationCache.SupervisorSmapBank;
+        s.ReadTlb = _tlb.ReadBank(_bank);
+        s.WriteTlb = _tlb.WriteBank(_bank);
+        _key = new ModeKey(key);
+        s.Ticket = TicketOf(_key);
+    }
+
+    /// <summary>Makes all links between blocks void: translations or code have changed.</summary>
+    internal void RenewTickets()
+    {
+        Array.Clear(_tickets);
+        State.Ticket = TicketOf(_key);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        Code.Detach(this);
+        if (_ownsCode)
+            Code.Dispose();
+        _tlb.Dispose();
+        NativeMemory.AlignedFree((void*)_state->Lookup);
+        NativeMemory.AlignedFree(_state);
+        GC.SuppressFinalize(this);
+    }
+
+    private ulong TicketOf(ModeKey key)
+    {
+        foreach ((ModeKey known, ulong ticket) in _tickets)
+        {
+            if (ticket != 0 && known == key)
+                return ticket;
+        }
+
+        ulong fresh = Code.NextTicket();
+        _tickets[_nextTicket++ % MostKeys] = (key, fresh);
+        return fresh;
+    }
+
+    private ulong TruncateRip(ulong rip) => _key.Is64 ? rip : (uint)rip;
+
+    private void Record(ref CpuState s, ref Op op, byte vector, bool hasErrorCode, uint errorCode)
+    {
+        s.Fault = new FaultRecord { Vector = vector, HasErrorCode = hasErrorCode, ErrorCode = errorCode };
+        s.Attention |= Attention.Fault;
+        Abort(ref s, ref op);
+    }
+
+    /// <summary>Puts RIP on an instruction that did not complete, and gives back what the block was charged for it and what follows.</summary>
+    private void Abort(ref CpuState s, ref Op op)
+    {
+        s.Gpr.Rip = s.BlockRip + op.RipDelta;
+        s.Remaining += Threading.Left(ref s, ref op);
+        if ((s.Attention & Attention.Event) != 0)
+            Event.Length = op.Length;
+        _unplaced = false;
+    }
 }

@@ -1,10 +1,12 @@
 using System.Runtime.InteropServices;
+using Hv.Cpu.State;
 
 namespace Hv.Cpu.Decode;
 
 /// <summary>
 /// One decoded guest instruction, 32 bytes, in a native array that ends with an operation which leaves the block. This is the form that the interpreter
-/// threads through and that a translator reads: <see cref="Kind"/> and the operands say all; <see cref="Handler"/> is the interpreter's binding.
+/// threads through and that a translator reads: <see cref="Kind"/>, <see cref="Shape"/> and the operands say all; <see cref="Handler"/> is the
+/// interpreter's binding (docs/adr/0020-decoded-operations.md).
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct Op
@@ -12,36 +14,60 @@ public struct Op
     /// <summary>A <c>delegate*&lt;ref CpuState, ref Op, Processor, void&gt;</c> that executes it and calls the next operation's handler in tail position.</summary>
     public nint Handler;
 
-    /// <summary>The immediate, sign- or zero-extended as the instruction demands; for direct branches the target RIP.</summary>
+    /// <summary>The immediate, sign- or zero-extended as the instruction demands; for direct branches the target RIP; for far pointers the offset in
+    /// bits 31:0 and the selector in bits 47:32; for VEX forms with a third register its byte offset.</summary>
     public ulong Immediate;
 
     /// <summary>The displacement of a memory operand.</summary>
     public int Displacement;
 
-    /// <summary>Byte offsets into the general registers: ModRM.reg (or the opcode's register) and ModRM.rm. AH..BH are their register's offset plus 1.</summary>
+    /// <summary>Byte offsets into the general registers: ModRM.reg (or the opcode's register) and ModRM.rm. AH..BH are their register's offset plus 1.
+    /// For control, debug and segment registers <see cref="Reg"/> is their number times 8.</summary>
     public byte Reg, Rm;
 
-    /// <summary>Byte offsets of a memory operand's base and index; <c>CpuState.ZeroOffset</c> when absent. RIP-relative operands have the next RIP folded
-    /// into <see cref="Immediate"/>-free form by the decoder (see <c>Decoder</c>).</summary>
+    /// <summary>Byte offsets into the state block of a memory operand's base and index: a general register, <c>CpuState.ZeroOffset</c> when absent, or
+    /// <c>CpuState.BlockRipOffset</c> for RIP-relative operands, whose displacement then counts from the block's first instruction.</summary>
     public byte Base, Index;
 
     /// <summary>The index's shift, 0..3.</summary>
     public byte Scale;
 
-    /// <summary>The segment of the memory operand: a <c>SegmentNumber</c>.</summary>
-    public byte Segment;
+    private byte _lengthAndSegment;
 
     /// <summary>Attributes that rare handlers ask for.</summary>
     public OpForm Form;
 
-    /// <summary>Bytes of the instruction, 1..15.</summary>
-    public byte Length;
+    /// <summary>How the operands are combined.</summary>
+    public OpShape Shape;
 
     /// <summary>Bytes from the block's first instruction to this one.</summary>
     public ushort RipDelta;
 
     /// <summary>Which instruction it is.</summary>
     public OpKind Kind;
+
+    /// <summary>Bytes of the instruction, 1..15.</summary>
+    public byte Length
+    {
+        readonly get => (byte)(_lengthAndSegment & 0xF);
+        set => _lengthAndSegment = (byte)((_lengthAndSegment & 0xF0) | value);
+    }
+
+    /// <summary>The segment of the memory operand: a <see cref="SegmentNumber"/>.</summary>
+    public byte Segment
+    {
+        readonly get => (byte)(_lengthAndSegment >> 4);
+        set => _lengthAndSegment = (byte)((_lengthAndSegment & 0x0F) | (value << 4));
+    }
+
+    /// <summary>The operand size as a power of two: 0 one byte, 1 two, 2 four, 3 eight.</summary>
+    public readonly int SizeLog2 => (int)(Form & OpForm.SizeMask);
+
+    /// <summary>The operand size in bytes.</summary>
+    public readonly int Size => 1 << SizeLog2;
+
+    /// <summary>Whether the rm operand is in memory.</summary>
+    public readonly bool IsMemory => (Form & OpForm.Memory) != 0;
 }
 
 /// <summary>Prefix and size attributes of an operation.</summary>
@@ -67,4 +93,30 @@ public enum OpForm : byte
 
     /// <summary>F2 prefix.</summary>
     Repne = 1 << 7,
+}
+
+/// <summary>Which operands an operation has; the first is the destination. Rm is a register or memory, by <see cref="OpForm.Memory"/>.</summary>
+public enum OpShape : byte
+{
+    None,
+    RmReg,
+    RegRm,
+    RmImm,
+    Rm,
+
+    /// <summary>Rm, with CL as the count.</summary>
+    RmCl,
+    RmRegImm,
+    RmRegCl,
+    RegRmImm,
+    Imm,
+
+    /// <summary>Reg, the third register (its offset in Immediate), Rm.</summary>
+    RegVexRm,
+
+    /// <summary>Reg, Rm, the third register.</summary>
+    RegRmVex,
+
+    /// <summary>The third register, Rm.</summary>
+    VexRm,
 }

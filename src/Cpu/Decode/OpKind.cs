@@ -11,4 +11,37 @@ public enum OpKind : ushort
     MovFromCr, MovFromDr, MovFromSeg, MovToCr, MovToDr, MovToSeg, Mwait, Pause, Popf, PopSeg, Pushf, PushSeg, RdFsGsBase, Rdmsr, Rdpmc, Rdtsc, Rdtscp, Rsm,
     Sgdt, Sidt, Sldt, Smsw, Stac, Sti, Str, Swapgs, Syscall, Sysenter, Sysexit, Sysret, Vendor, Verr, Verw, Wbinvd, WrFsGsBase, Wrmsr, Xgetbv, Xsetbv,
     CallFar, JmpFar, RetFar, LoadFarPointer, In, Out, Ins, Outs, Fxsave, Fxrstor, Ldmxcsr, Stmxcsr, Fninit, Fnstcw, Fldcw, Fnstsw, Fnclex, Fwait, Emms,
+
+    // Arithmetic and logic; the first eight in the order of their opcodes.
+    Add, Or, Adc, Sbb, And, Sub, Xor, Cmp, Test, Inc, Dec, Neg, Not,
+
+    // Shifts in the order of group 2, whose /6 is an alias of /4.
+    Rol, Ror, Rcl, Rcr, Shl, Shr, Sal, Sar, Shld, Shrd,
+    Mul, ImulWide, Imul, Div, Idiv,
+
+    // Bits.
+    Bt, Bts, Btr, Btc, Bsf, Bsr, Tzcnt, Lzcnt, Popcnt, Crc32Byte, Crc32, Adcx, Adox,
+    Andn, Bextr, Blsi, Blsmsk, Blsr, Bzhi, Mulx, Pdep, Pext, Rorx, Sarx, Shlx, Shrx,
+
+    // Moves and conversions.
+    Mov, MovFromMoffs, MovToMoffs, Movzx8, Movzx16, Movsx8, Movsx16, Movsxd, Movbe, Bswap, Lea, Xchg, Xadd, Cmpxchg, Cmpxchg8b, Cmpxchg16b,
+    Cbw, Cwd, Xlat, Rdrand, Rdseed, Rdpid,
+
+    // Stack and control flow.
+    Push, Pop, Pusha, Popa, Enter, Leave, Call, CallIndirect, Jmp, JmpIndirect, Ret, Loop, Loope, Loopne, Jcxz,
+
+    // Sixteen conditions each, in the order of their encodings.
+    Jo, Jno, Jb, Jae, Je, Jne, Jbe, Ja, Js, Jns, Jp, Jnp, Jl, Jge, Jle, Jg,
+    Seto, Setno, Setb, Setae, Sete, Setne, Setbe, Seta, Sets, Setns, Setp, Setnp, Setl, Setge, Setle, Setg,
+    Cmovo, Cmovno, Cmovb, Cmovae, Cmove, Cmovne, Cmovbe, Cmova, Cmovs, Cmovns, Cmovp, Cmovnp, Cmovl, Cmovge, Cmovle, Cmovg,
+
+    // Flags, decimal, strings, rest.
+    Lahf, Sahf, Clc, Stc, Cmc, Cld, Std, Salc, Daa, Das, Aaa, Aas, Aam, Aad, Bound,
+    Movs, Cmps, Stos, Lods, Scas, Nop, Clflush,
+
+    /// <summary>Not an instruction: the block ends and falls through to the RIP in <see cref="Op.Immediate"/>.</summary>
+    BlockEnd,
+
+    /// <summary>An instruction longer than 15 bytes or outside CS's limit: #GP(0).</summary>
+    FetchViolation,
 }

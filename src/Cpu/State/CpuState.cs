@@ -27,6 +27,12 @@ public struct CpuState
     /// <summary>RIP of the first instruction of the running block (an offset in CS).</summary>
     public ulong BlockRip;
 
+    /// <summary>The running block: the address of its <c>BlockHeader</c>.</summary>
+    public nint Block;
+
+    /// <summary>The number under which links between blocks are valid now; renewed whenever translations or code change.</summary>
+    public ulong Ticket;
+
     /// <summary>Instructions that may still be retired in this run; blocks subtract their size on entry.</summary>
     public long Remaining;
 
@@ -36,11 +42,14 @@ public struct CpuState
     /// <summary>What the run loop must look at before the next block.</summary>
     public Attention Attention;
 
-    /// <summary>The exception that the last instruction raised; valid under <see cref="State.Attention.Fault"/>.</summary>
-    public FaultRecord Fault;
-
     /// <summary>The translation caches for the present privilege: native arrays of <c>TlbEntry</c>.</summary>
     public nint ReadTlb, WriteTlb;
+
+    /// <summary>RIP to block, for indirect branches: a native array of <c>LookupEntry</c>.</summary>
+    public nint Lookup;
+
+    /// <summary>The exception that the last instruction raised; valid under <see cref="State.Attention.Fault"/>.</summary>
+    public FaultRecord Fault;
 
     /// <summary>Segment bases by segment number (ES CS SS DS FS GS), then two that are always 0 for 64-bit code.</summary>
     public SegmentBases SegmentBase;
@@ -62,6 +71,9 @@ public struct CpuState
 
     /// <summary>Byte offset of <see cref="Zero"/>: the operand number for "no register".</summary>
     public const int ZeroOffset = 144;
+
+    /// <summary>Byte offset of <see cref="BlockRip"/>: the base of RIP-relative operands.</summary>
+    public const int BlockRipOffset = 168;
 }
 
 /// <summary>Eight segment bases.</summary>

@@ -1,0 +1,162 @@
+using Hv.Cpu.Virtualization;
+using static Hv.Cpu.Decode.OpKind;
+using static Hv.Cpu.Decode.Operands;
+
+namespace Hv.Cpu.Decode;
+
+/// <summary>One row of the opcode map.</summary>
+/// <param name="Code">The encoding as the manuals write it: an optional mandatory prefix (NP, 66, F3, F2), optionally VEX, the opcode bytes, then optionally
+/// <c>/digit</c> for ModRM.reg, and <c>mem</c>, <c>reg</c> or <c>=n</c> (ModRM.rm, register form) to narrow it further. A row without a mandatory prefix
+/// holds for all; later rows replace earlier ones where they are narrower.</param>
+/// <param name="Kind">The instruction.</param>
+/// <param name="Operands">Its operands.</param>
+/// <param name="Extra">A number that goes to <see cref="Op.Immediate"/>: a segment, or which vendor instruction.</param>
+internal readonly record struct OpcodeRow(string Code, OpKind Kind, Operands Operands = Operands.None, int Extra = 0);
+
+/// <summary>The opcode maps (SDM 2D, appendix A; APM 3, appendix A). Other units of the instruction set add rows of their own.</summary>
+internal static class OpcodeRows
+{
+    private const int Es = 0, Cs = 1, Ss = 2, Ds = 3, Fs = 4, Gs = 5;
+
+    internal static readonly OpcodeRow[] OneByte =
+    [
+        new("06", PushSeg, No64 | Default64, Es), new("07", PopSeg, No64 | Default64, Es), new("0E", PushSeg, No64 | Default64, Cs),
+        new("16", PushSeg, No64 | Default64, Ss), new("17", PopSeg, No64 | Default64, Ss),
+        new("1E", PushSeg, No64 | Default64, Ds), new("1F", PopSeg, No64 | Default64, Ds),
+        new("27", Daa, No64), new("2F", Das, No64), new("37", Aaa, No64), new("3F", Aas, No64),
+        new("60", Pusha, No64), new("61", Popa, No64), new("62", Bound, GvM | No64),
+        new("63", Arpl, EvGv | No64), new("63", Movsxd, GvEv | Only64),
+        new("68", Push, (Operands)OpShape.Imm | Iz | Default64), new("69", Imul, GvEvIz),
+        new("6A", Push, (Operands)OpShape.Imm | IbSigned | Default64), new("6B", Imul, GvEvIb),
+        new("6C", Ins, ByteSized), new("6D", Ins, Most32), new("6E", Outs, ByteSized), new("6F", Outs, Most32),
+        new("84", Test, EbGb), new("85", Test, EvGv), new("86", Xchg, EbGb | Lockable), new("87", Xchg, EvGv | Lockable),
+        new("88", Mov, EbGb), new("89", Mov, EvGv), new("8A", Mov, GbEb), new("8B", Mov, GvEv),
+        new("8C", MovFromSeg, EvGv | SegmentReg), new("8D", Lea, GvM), new("8E", MovToSeg, GvEv | SegmentReg), new("8F /0", Pop, Ev | Default64),
+        new("F3 90", Pause), new("98", Cbw), new("99", Cwd), new("9A", CallFar, Far | No64), new("9B", Fwait),
+        new("9C", Pushf, Default64), new("9D", Popf, Default64), new("9E", Sahf), new("9F", Lahf),
+        new("A0", MovFromMoffs, Moffs | ByteSized), new("A1", MovFromMoffs, Moffs), new("A2", MovToMoffs, Moffs | ByteSized), new("A3", MovToMoffs, Moffs),
+        new("A4", Movs, ByteSized), new("A5", Movs), new("A6", Cmps, ByteSized), new("A7", Cmps), new("A8", Test, AccIb), new("A9", Test, AccIz),
+        new("AA", Stos, ByteSized), new("AB", Stos), new("AC", Lods, ByteSized), new("AD", Lods), new("AE", Scas, ByteSized), new("AF", Scas),
+        new("C2", Ret, (Operands)OpShape.Imm | Iw | Force64), new("C3", Ret, Force64), new("C4", LoadFarPointer, GvM | No64, Es), new("C5", LoadFarPointer, GvM | No64, Ds),
+        new("C6 /0", Mov, EbIb), new("C7 /0", Mov, EvIz), new("C8", Enter, (Operands)OpShape.Imm | IwIb | Default64), new("C9", Leave, Default64),
+        new("CA", RetFar, (Operands)OpShape.Imm | Iw), new("CB", RetFar), new("CC", Int3), new("CD", Int, (Operands)OpShape.Imm | Ib), new("CE", Into, No64), new("CF", Iret),
+        new("D4", Aam, (Operands)OpShape.Imm | Ib | No64), new("D5", Aad, (Operands)OpShape.Imm | Ib | No64), new("D6", Salc, No64), new("D7", Xlat, ByteSized),
+        new("D9 /5 mem", Fldcw, Mv), new("D9 /7 mem", Fnstcw, Mv), new("DB /4 =2", Fnclex, Ev), new("DB /4 =3", Fninit, Ev),
+        new("DD /7 mem", Fnstsw, Mv), new("DF /4 =0", Fnstsw, Ev),
+        new("E0", Loopne, (Operands)OpShape.Imm | Rel8 | Force64), new("E1", Loope, (Operands)OpShape.Imm | Rel8 | Force64),
+        new("E2", Loop, (Operands)OpShape.Imm | Rel8 | Force64), new("E3", Jcxz, (Operands)OpShape.Imm | Rel8 | Force64),
+        new("E4", In, (Operands)OpShape.Imm | Ib | ByteSized), new("E5", In, (Operands)OpShape.Imm | Ib | Most32),
+        new("E6", Out, (Operands)OpShape.Imm | Ib | ByteSized), new("E7", Out, (Operands)OpShape.Imm | Ib | Most32),
+        new("E8", Call, (Operands)OpShape.Imm | RelZ | Force64), new("E9", Jmp, (Operands)OpShape.Imm | RelZ | Force64),
+        new("EA", JmpFar, Far | No64), new("EB", Jmp, (Operands)OpShape.Imm | Rel8 | Force64),
+        new("EC", In, ByteSized), new("ED", In, Most32), new("EE", Out, ByteSized), new("EF", Out, Most32),
+        new("F1", Int1), new("F4", Hlt), new("F5", Cmc),
+        new("F6 /0", Test, EbIb), new("F6 /1", Test, EbIb), new("F6 /2", Not, Eb | Lockable), new("F6 /3", Neg, Eb | Lockable),
+        new("F6 /4", Mul, Eb), new("F6 /5", ImulWide, Eb), new("F6 /6", Div, Eb), new("F6 /7", Idiv, Eb),
+        new("F7 /0", Test, EvIz), new("F7 /1", Test, EvIz), new("F7 /2", Not, Ev | Lockable), new("F7 /3", Neg, Ev | Lockable),
+        new("F7 /4", Mul, Ev), new("F7 /5", ImulWide, Ev), new("F7 /6", Div, Ev), new("F7 /7", Idiv, Ev),
+        new("F8", Clc), new("F9", Stc), new("FA", Cli), new("FB", Sti), new("FC", Cld), new("FD", Std),
+        new("FE /0", Inc, Eb | Lockable), new("FE /1", Dec, Eb | Lockable),
+        new("FF /0", Inc, Ev | Lockable), new("FF /1", Dec, Ev | Lockable), new("FF /2", CallIndirect, Ev | Force64), new("FF /3 mem", CallFar, Mv),
+        new("FF /4", JmpIndirect, Ev | Force64), new("FF /5 mem", JmpFar, Mv), new("FF /6", Push, Ev | Default64),
+    ];
+
+    internal static readonly OpcodeRow[] TwoByte =
+    [
+        new("0F 00 /0", Sldt, Ev), new("0F 00 /1", Str, Ev), new("0F 00 /2", Lldt, Ev), new("0F 00 /3", Ltr, Ev), new("0F 00 /4", Verr, Ev), new("0F 00 /5", Verw, Ev),
+        new("0F 01 /0 mem", Sgdt, Mv), new("0F 01 /1 mem", Sidt, Mv), new("0F 01 /2 mem", Lgdt, Mv), new("0F 01 /3 mem", Lidt, Mv),
+        new("0F 01 /4", Smsw, Ev), new("0F 01 /6", Lmsw, Ev), new("0F 01 /7 mem", Invlpg, Mv | ByteSized),
+        new("0F 01 /0 =1", Vendor, Ev, (int)VendorInstruction.Vmcall), new("0F 01 /0 =2", Vendor, Ev, (int)VendorInstruction.Vmlaunch),
+        new("0F 01 /0 =3", Vendor, Ev, (int)VendorInstruction.Vmresume), new("0F 01 /0 =4", Vendor, Ev, (int)VendorInstruction.Vmxoff),
+        new("0F 01 /1 =0", OpKind.Monitor, Ev), new("0F 01 /1 =1", Mwait, Ev), new("0F 01 /1 =2", Clac, Ev), new("0F 01 /1 =3", Stac, Ev),
+        new("0F 01 /2 =0", Xgetbv, Ev), new("0F 01 /2 =1", Xsetbv, Ev), new("0F 01 /2 =4", Vendor, Ev, (int)VendorInstruction.Vmfunc),
+        new("0F 01 /3 =0", Vendor, Ev, (int)VendorInstruction.Vmrun), new("0F 01 /3 =1", Vendor, Ev, (int)VendorInstruction.Vmmcall),
+        new("0F 01 /3 =2", Vendor, Ev, (int)VendorInstruction.Vmload), new("0F 01 /3 =3", Vendor, Ev, (int)VendorInstruction.Vmsave),
+        new("0F 01 /3 =4", Vendor, Ev, (int)VendorInstruction.Stgi), new("0F 01 /3 =5", Vendor, Ev, (int)VendorInstruction.Clgi),
+        new("0F 01 /3 =6", Vendor, Ev, (int)VendorInstruction.Skinit), new("0F 01 /3 =7", Vendor, Ev, (int)VendorInstruction.Invlpga),
+        new("0F 01 /7 =0", Swapgs, Ev | Only64), new("0F 01 /7 =1", Rdtscp, Ev),
+        new("0F 02", Lar, GvEv), new("0F 03", Lsl, GvEv), new("0F 05", Syscall), new("0F 06", Clts), new("0F 07", Sysret),
+        new("0F 08", Invd), new("0F 09", Wbinvd), new("0F 0D", Nop, Ev),
+        new("0F 18", Nop, Ev), new("0F 19", Nop, Ev), new("0F 1A", Nop, Ev), new("0F 1B", Nop, Ev),
+        new("0F 1C", Nop, Ev), new("0F 1D", Nop, Ev), new("0F 1E", Nop, Ev), new("0F 1F", Nop, Ev),
+        new("0F 20", MovFromCr, EvGv | ModIgnored | ControlReg | Force64), new("0F 21", MovFromDr, EvGv | ModIgnored | DebugReg | Force64),
+        new("0F 22", MovToCr, GvEv | ModIgnored | ControlReg | Force64), new("0F 23", MovToDr, GvEv | ModIgnored | DebugReg | Force64),
+        new("0F 30", Wrmsr), new("0F 31", Rdtsc), new("0F 32", Rdmsr), new("0F 33", Rdpmc), new("0F 34", Sysenter), new("0F 35", Sysexit),
+        new("0F 77", Emms),
+        new("NP 0F 78", Vendor, EvGv | Force64, (int)VendorInstruction.Vmread), new("NP 0F 79", Vendor, GvEv | Force64, (int)VendorInstruction.Vmwrite),
+        new("0F A0", PushSeg, Default64, Fs), new("0F A1", PopSeg, Default64, Fs), new("0F A2", Cpuid), new("0F A3", Bt, EvGv),
+        new("0F A4", Shld, EvGvIb), new("0F A5", Shld, EvGvCl), new("0F A8", PushSeg, Default64, Gs), new("0F A9", PopSeg, Default64, Gs),
+        new("0F AA", Rsm), new("0F AB", Bts, EvGv | Lockable), new("0F AC", Shrd, EvGvIb), new("0F AD", Shrd, EvGvCl),
+        new("NP 0F AE /0 mem", Fxsave, Mv), new("NP 0F AE /1 mem", Fxrstor, Mv), new("NP 0F AE /2 mem", Ldmxcsr, Mv), new("NP 0F AE /3 mem", Stmxcsr, Mv),
+        new("NP 0F AE /7 mem", Clflush, Mv | ByteSized), new("66 0F AE /7 mem", Clflush, Mv | ByteSized), new("66 0F AE /6 mem", Clflush, Mv | ByteSized),
+        new("NP 0F AE /5 reg", Nop, Ev), new("NP 0F AE /6 reg", Nop, Ev), new("NP 0F AE /7 reg", Nop, Ev),
+        new("F3 0F AE /0 reg", RdFsGsBase, Ev | Only64, Fs), new("F3 0F AE /1 reg", RdFsGsBase, Ev | Only64, Gs),
+        new("F3 0F AE /2 reg", WrFsGsBase, Ev | Only64, Fs), new("F3 0F AE /3 reg", WrFsGsBase, Ev | Only64, Gs),
+        new("0F AF", Imul, GvEv), new("0F B0", Cmpxchg, EbGb | Lockable), new("0F B1", Cmpxchg, EvGv | Lockable),
+        new("0F B2", LoadFarPointer, GvM, Ss), new("0F B3", Btr, EvGv | Lockable), new("0F B4", LoadFarPointer, GvM, Fs), new("0F B5", LoadFarPointer, GvM, Gs),
+        new("0F B6", Movzx8, GvEb), new("0F B7", Movzx16, GvEv), new("F3 0F B8", Popcnt, GvEv),
+        new("0F B9 /7 =0", Vendor, Ev, (int)VendorInstruction.HvExit),
+        new("0F BA /4", Bt, EvIb), new("0F BA /5", Bts, EvIb | Lockable), new("0F BA /6", Btr, EvIb | Lockable), new("0F BA /7", Btc, EvIb | Lockable),
+        new("0F BB", Btc, EvGv | Lockable), new("0F BC", Bsf, GvEv), new("0F BD", Bsr, GvEv), new("F3 0F BC", Tzcnt, GvEv), new("F3 0F BD", Lzcnt, GvEv),
+        new("0F BE", Movsx8, GvEb), new("0F BF", Movsx16, GvEv),
+        new("0F C0", Xadd, EbGb | Lockable), new("0F C1", Xadd, EvGv | Lockable), new("NP 0F C3", Mov, MvGv),
+        new("0F C7 /1 mem", Cmpxchg8b, Mv | Lockable), new("0F C7 /6 reg", Rdrand, Ev), new("0F C7 /7 reg", Rdseed, Ev), new("F3 0F C7 /7 reg", Rdpid, Ev | Force64),
+        new("NP 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmptrld), new("66 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmclear),
+        new("F3 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmxon), new("NP 0F C7 /7 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmptrst),
+    ];
+
+    internal static readonly OpcodeRow[] ThreeByte =
+    [
+        new("66 0F38 80", Vendor, GvM | Force64, (int)VendorInstruction.Invept), new("66 0F38 81", Vendor, GvM | Force64, (int)VendorInstruction.Invvpid),
+        new("NP 0F38 F0", Movbe, GvM), new("NP 0F38 F1", Movbe, MvGv), new("66 0F38 F0", Movbe, GvM), new("66 0F38 F1", Movbe, MvGv),
+        new("F2 0F38 F0", Crc32Byte, GvEb | Dword), new("F2 0F38 F1", Crc32, GvEv), new("66 0F38 F6", Adcx, GvEv | Dword), new("F3 0F38 F6", Adox, GvEv | Dword),
+        new("NP VEX 0F38 F2", Andn, GyByEy), new("NP VEX 0F38 F3 /1", Blsr, ByEy), new("NP VEX 0F38 F3 /2", Blsmsk, ByEy), new("NP VEX 0F38 F3 /3", Blsi, ByEy),
+        new("NP VEX 0F38 F5", Bzhi, GyEyBy), new("F3 VEX 0F38 F5", Pext, GyByEy), new("F2 VEX 0F38 F5", Pdep, GyByEy), new("F2 VEX 0F38 F6", Mulx, GyByEy),
+        new("NP VEX 0F38 F7", Bextr, GyEyBy), new("66 VEX 0F38 F7", Shlx, GyEyBy), new("F3 VEX 0F38 F7", Sarx, GyEyBy), new("F2 VEX 0F38 F7", Shrx, GyEyBy),
+        new("F2 VEX 0F3A F0", Rorx, GvEv | Ib),
+    ];
+
+    /// <summary>The rows whose opcodes follow a pattern.</summary>
+    internal static IEnumerable<OpcodeRow> Regular()
+    {
+        for (int i = 0; i < 8; i++)
+        {
+            OpKind kind = Nth(Add, i);
+            Operands locked = kind == Cmp ? Operands.None : Lockable;
+            yield return new($"{i * 8:X2}", kind, EbGb | locked);
+            yield return new($"{i * 8 + 1:X2}", kind, EvGv | locked);
+            yield return new($"{i * 8 + 2:X2}", kind, GbEb);
+            yield return new($"{i * 8 + 3:X2}", kind, GvEv);
+            yield return new($"{i * 8 + 4:X2}", kind, AccIb);
+            yield return new($"{i * 8 + 5:X2}", kind, AccIz);
+            yield return new($"80 /{i}", kind, EbIb | locked);
+            yield return new($"81 /{i}", kind, EvIz | locked);
+            yield return new($"82 /{i}", kind, EbIb | locked | No64);
+            yield return new($"83 /{i}", kind, EvIbSigned | locked);
+            yield return new($"C0 /{i}", Nth(Rol, i), EbIb);
+            yield return new($"C1 /{i}", Nth(Rol, i), EvIb);
+            yield return new($"D0 /{i}", Nth(Rol, i), Eb1);
+            yield return new($"D1 /{i}", Nth(Rol, i), Ev1);
+            yield return new($"D2 /{i}", Nth(Rol, i), EbCl);
+            yield return new($"D3 /{i}", Nth(Rol, i), EvCl);
+            yield return new($"{0x40 + i:X2}", Inc, Zv | No64);
+            yield return new($"{0x48 + i:X2}", Dec, Zv | No64);
+            yield return new($"{0x50 + i:X2}", Push, Zv | Default64);
+            yield return new($"{0x58 + i:X2}", Pop, Zv | Default64);
+            yield return new($"{0x90 + i:X2}", Xchg, (Operands)OpShape.RmReg | Z);
+            yield return new($"{0xB0 + i:X2}", Mov, ZbIb);
+            yield return new($"{0xB8 + i:X2}", Mov, ZvIv);
+            yield return new($"0F {0xC8 + i:X2}", Bswap, Zv);
+        }
+
+        for (int condition = 0; condition < 16; condition++)
+        {
+            yield return new($"{0x70 + condition:X2}", Nth(Jo, condition), (Operands)OpShape.Imm | Rel8 | Force64);
+            yield return new($"0F {0x80 + condition:X2}", Nth(Jo, condition), (Operands)OpShape.Imm | RelZ | Force64);
+            yield return new($"0F {0x40 + condition:X2}", Nth(Cmovo, condition), GvEv);
+            yield return new($"0F {0x90 + condition:X2}", Nth(Seto, condition), Eb);
+        }
+    }
+
+    private static OpKind Nth(OpKind first, int n) => (OpKind)((int)first + n);
+}

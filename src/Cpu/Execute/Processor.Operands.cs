@@ -1,0 +1,61 @@
+using Hv.Cpu.Decode;
+using Hv.Cpu.Execute;
+using Hv.Cpu.Memory;
+using Hv.Cpu.State;
+
+namespace Hv.Cpu;
+
+/// <summary>Services for the handlers of <c>Execute</c>: stack accesses, probes, operands of more than eight bytes.</summary>
+public abstract partial class Processor
+{
+    /// <summary>As <see cref="TryLinear"/>, but the answer to a failed check is <see cref="IAddress.Poison"/>.</summary>
+    internal ulong LinearOrPoison(ref CpuState s, ref Op op, SegmentNumber segment, ulong offset, int size, bool write) =>
+        TryLinear(ref s, ref op, segment, offset, size, write, out ulong linear) ? linear : IAddress.Poison;
+
+    /// <summary>Reads from the stack at a linear address; a non-canonical one is #SS(0).</summary>
+    internal ulong LoadStackSlow(ref CpuState s, ref Op op, ulong linear, int size)
+    {
+        if (s.Attention != 0)
+            return 0;
+        if (IsCanonical(linear) && IsCanonical(linear + (ulong)(size - 1)))
+            return LoadChecked(ref s, ref op, linear, size, AccessKind.Read);
+        Raise(ref s, ref op, StackFault, 0);
+        return 0;
+    }
+
+    /// <summary>Writes to the stack at a linear address; a non-canonical one is #SS(0). False: the fault or event is recorded.</summary>
+    internal bool StoreStackSlow(ref CpuState s, ref Op op, ulong linear, int size, ulong value)
+    {
+        if (s.Attention != 0)
+            return false;
+        if (IsCanonical(linear) && IsCanonical(linear + (ulong)(size - 1)))
+            return StoreSlow(ref s, ref op, linear, size, value);
+        Raise(ref s, ref op, StackFault, 0);
+        return false;
+    }
+
+    /// <summary>Checks that a range of the stack could be written. False: the fault is recorded.</summary>
+    internal bool TryProbeStack<TStack>(ref CpuState s, ref Op op, ulong offset, int size) where TStack : struct, IStack
+    {
+        ulong at = TStack.Linear(ref s, ref op, this, offset, size, true);
+        if (s.Attention != 0)
+            return false;
+        if (!IsCanonical(at) || !IsCanonical(at + (ulong)(size - 1)))
+        {
+            Raise(ref s, ref op, StackFault, 0);
+            return false;
+        }
+
+        if (TryProbeWrite(ref s, at, size, s.Sys.Cpl))
+            return true;
+        Abort(ref s, ref op);
+        return false;
+    }
+
+    /// <summary>Reads one half of a double operand that will be written.</summary>
+    internal ulong ReadPairHalf(ref CpuState s, ref Op op, ulong at, int offset, int bytes) => LoadForWriteSlow(ref s, ref op, at + (ulong)offset, bytes);
+
+    /// <summary>Writes both halves of a double operand, all or nothing: <see cref="ReadPairHalf"/> has shown that both can be written.</summary>
+    internal bool StorePair(ref CpuState s, ref Op op, ulong at, int bytes, ulong low, ulong high) =>
+        StoreSlow(ref s, ref op, at, bytes, low) && StoreSlow(ref s, ref op, at + (ulong)bytes, bytes, high);
+}

@@ -1,0 +1,82 @@
+using System.Runtime.CompilerServices;
+using Hv.Cpu.Blocks;
+using Hv.Cpu.Decode;
+using Hv.Cpu.State;
+
+namespace Hv.Cpu.Execute;
+
+/// <summary>
+/// How one operation's handler reaches the next: by a call in tail position, which the compiler turns into a jump in optimised code as long as the
+/// caller's locals have no address taken (docs/adr/0021-tail-threaded-handlers.md). Every handler is therefore compiled with
+/// <see cref="MethodImplOptions.AggressiveOptimization"/>, and these methods are inlined into it.
+/// </summary>
+internal static unsafe class Threading
+{
+    internal const MethodImplOptions Handler = MethodImplOptions.AggressiveOptimization;
+
+    /// <summary>Goes on with the operation after <paramref name="op"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Next(ref CpuState s, ref Op op, Processor p)
+    {
+        ref Op next = ref Unsafe.Add(ref op, 1);
+        // SAFETY: the operation after any but a block's last is bound by the block builder to a handler of this signature.
+        ((delegate*<ref CpuState, ref Op, Processor, void>)next.Handler)(ref s, ref next, p);
+    }
+
+    /// <summary>Enters the successor in the link slot number <paramref name="index"/> after a branch, or leaves to the run loop.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Follow(ref CpuState s, ref Op op, Processor p, int index)
+    {
+        ref LinkSlot slot = ref Unsafe.As<Op, LinkSlot>(ref Unsafe.Add(ref op, 1 + index));
+        if (slot.Ticket == s.Ticket)
+            Enter(ref s, slot.Block, p);
+        else
+            p.FollowSlow(ref s, ref slot);
+    }
+
+    /// <summary>Enters the block at <paramref name="rip"/> if the lookup table knows it, or leaves to the run loop.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Jump(ref CpuState s, Processor p, ulong rip)
+    {
+        // SAFETY: the table holds LookupEntry.Count entries for the processor's life.
+        LookupEntry* entry = (LookupEntry*)s.Lookup + (uint)(rip ^ (rip >> 12)) % LookupEntry.Count;
+        if (entry->Rip == rip && entry->Ticket == s.Ticket)
+            Enter(ref s, entry->Block, p);
+        else
+            s.Gpr.Rip = rip;
+    }
+
+    /// <summary>Starts a block, unless the budget ends inside it or a stop is wanted: then RIP is set and control returns to the run loop.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Enter(ref CpuState s, nint block, Processor p)
+    {
+        // SAFETY: block is a live block of the code cache: a header followed by its operations.
+        ref BlockHeader header = ref Unsafe.AsRef<BlockHeader>((void*)block);
+        long remaining = s.Remaining - header.Count;
+        if (remaining < 0 || s.StopRequested != 0)
+        {
+            s.Gpr.Rip = header.Rip;
+            return;
+        }
+
+        s.Remaining = remaining;
+        s.Block = block;
+        s.BlockRip = header.Rip;
+        ref Op first = ref Unsafe.As<BlockHeader, Op>(ref Unsafe.Add(ref header, 1));
+        // SAFETY: see Next.
+        ((delegate*<ref CpuState, ref Op, Processor, void>)first.Handler)(ref s, ref first, p);
+    }
+
+    /// <summary>Starts the block at <paramref name="block"/> from the run loop, which has checked the budget.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static void Start(ref CpuState s, nint block, Processor p) => Enter(ref s, block, p);
+
+    /// <summary>Instructions of the running block from <paramref name="op"/> on, itself included.</summary>
+    internal static long Left(ref CpuState s, ref Op op)
+    {
+        // SAFETY: s.Block is the running block, and op one of its operations.
+        ref BlockHeader header = ref Unsafe.AsRef<BlockHeader>((void*)s.Block);
+        nint offset = Unsafe.ByteOffset(ref Unsafe.As<BlockHeader, Op>(ref Unsafe.Add(ref header, 1)), ref op);
+        return header.Count - offset / Unsafe.SizeOf<Op>();
+    }
+}

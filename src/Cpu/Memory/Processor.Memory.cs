@@ -1,0 +1,346 @@
+using System.Runtime.CompilerServices;
+using Hv.Core;
+using Hv.Core.Memory;
+using Hv.Core.Registers;
+using Hv.Cpu.Decode;
+using Hv.Cpu.Execute;
+using Hv.Cpu.Memory;
+using Hv.Cpu.State;
+using Hv.Cpu.Virtualization;
+
+namespace Hv.Cpu;
+
+/// <summary>Linear memory off the fast path: translation, faults, page crossings, holes, pages with decoded code.</summary>
+public abstract unsafe partial class Processor
+{
+    private const ulong Cr0Pg = 1UL << 31, Cr4Smap = 1 << 21, EferLma = 1 << 10, RflagsAc = 1 << 18;
+
+    private readonly TranslationCache _tlb = new();
+    private int _bank = TranslationCache.SupervisorSmapBank;
+
+    /// <summary>A linear page resolved for one access.</summary>
+    private struct Resolved
+    {
+        /// <summary>The host's address of the byte, or 0 in a hole.</summary>
+        public nint Host;
+
+        /// <summary>The guest-physical address, and the address among the memory slots.</summary>
+        public ulong Physical, Slot;
+
+        /// <summary>The page holds decoded code.</summary>
+        public bool HasCode;
+    }
+
+    private bool IsUser => State.Sys.Cpl == 3;
+
+    /// <summary>Whether bits 63:47 of a linear address are equal (SDM 1 3.3.7.1). Always so outside IA-32e mode, where addresses have 32 bits.</summary>
+    internal static bool IsCanonical(ulong linear) => (ulong)((long)(linear << 16) >> 16) == linear;
+
+    /// <summary>Reads 1..8 bytes at a linear address for an operand of <paramref name="op"/>. On failure the fault or event is recorded and 0 returned.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal ulong LoadSlow(ref CpuState s, ref Op op, ulong linear, int size) => LoadChecked(ref s, ref op, linear, size, AccessKind.Read);
+
+    /// <summary>As <see cref="LoadSlow"/>, for an operand that is written afterwards: faults as a write would.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal ulong LoadForWriteSlow(ref CpuState s, ref Op op, ulong linear, int size) => LoadChecked(ref s, ref op, linear, size, AccessKind.Write);
+
+    private ulong LoadChecked(ref CpuState s, ref Op op, ulong linear, int size, AccessKind access)
+    {
+        if (s.Attention != 0)
+            return 0;
+        if (!CheckCanonical(ref s, ref op, linear, size))
+            return 0;
+        ulong value = 0;
+        if (!LoadLinear(ref s, linear, size, access, IsUser, false, ref value))
+            Abort(ref s, ref op);
+        return value;
+    }
+
+    /// <summary>Writes 1..8 bytes at a linear address for an operand of <paramref name="op"/>, all or nothing. False: the fault or event is recorded.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal bool StoreSlow(ref CpuState s, ref Op op, ulong linear, int size, ulong value)
+    {
+        if (s.Attention != 0)
+            return false;
+        if (!CheckCanonical(ref s, ref op, linear, size))
+            return false;
+        if (StoreLinear(ref s, linear, size, IsUser, false, value))
+            return true;
+        Abort(ref s, ref op);
+        return false;
+    }
+
+    private bool CheckCanonical(ref CpuState s, ref Op op, ulong linear, int size)
+    {
+        if (IsCanonical(linear) && IsCanonical(linear + (ulong)(size - 1)))
+            return true;
+        Raise(ref s, ref op, op.Segment == (byte)SegmentNumber.Ss ? StackFault : GeneralProtection, 0);
+        return false;
+    }
+
+    private bool LoadLinear(ref CpuState s, ulong linear, int size, AccessKind access, bool user, bool isImplicit, ref ulong value)
+    {
+        int first = (int)Math.Min((ulong)size, 4096 - (linear & 0xFFF));
+        if (!TryResolve(ref s, linear, access, user, isImplicit, out Resolved low))
+            return false;
+        if (first == size)
+            return LoadResolved(ref s, low, linear, size, access, ref value);
+        ulong next = Wrap(ref s, linear + (ulong)first);
+        if (!TryResolve(ref s, next, access, user, isImplicit, out Resolved high))
+            return false;
+        ulong lowValue = 0, highValue = 0;
+        if (!LoadResolved(ref s, low, linear, first, access, ref lowValue) || !LoadResolved(ref s, high, next, size - first, access, ref highValue))
+            return false;
+        value = lowValue | highValue << (8 * first);
+        return true;
+    }
+
+    private bool StoreLinear(ref CpuState s, ulong linear, int size, bool user, bool isImplicit, ulong value)
+    {
+        int first = (int)Math.Min((ulong)size, 4096 - (linear & 0xFFF));
+        if (!TryResolve(ref s, linear, AccessKind.Write, user, isImplicit, out Resolved low))
+            return false;
+        if (first == size)
+            return StoreResolved(ref s, low, linear, size, value);
+        ulong next = Wrap(ref s, linear + (ulong)first);
+        if (!TryResolve(ref s, next, AccessKind.Write, user, isImplicit, out Resolved high))
+            return false;
+        // A device's part first: it may leave the instruction for the host to answer, and then nothing may have been written.
+        ulong highValue = value >> (8 * first);
+        return high.Host == 0
+            ? StoreResolved(ref s, high, next, size - first, highValue) && StoreResolved(ref s, low, linear, first, value)
+            : StoreResolved(ref s, low, linear, first, value) && StoreResolved(ref s, high, next, size - first, highValue);
+    }
+
+    /// <summary>Linear addresses have 32 bits outside IA-32e mode.</summary>
+    private static ulong Wrap(ref CpuState s, ulong linear) => (s.Sys.Efer & EferLma) != 0 ? linear : (uint)linear;
+
+    private bool LoadResolved(ref CpuState s, in Resolved at, ulong linear, int size, AccessKind access, ref ulong value)
+    {
+        if (at.Host == 0)
+        {
+            GuestAccess device = GuestAccess.Read | (access == AccessKind.Write ? GuestAccess.Write : 0) | (IsUser ? GuestAccess.User : 0);
+            return DeviceAccess(ref s, at.Physical, linear, size, device, false, 0, ref value);
+        }
+
+        value = ReadHost(at.Host, size);
+        return true;
+    }
+
+    private bool StoreResolved(ref CpuState s, in Resolved at, ulong linear, int size, ulong value)
+    {
+        if (at.Host == 0)
+        {
+            ulong ignored = 0;
+            return DeviceAccess(ref s, at.Physical, linear, size, GuestAccess.Write | (IsUser ? GuestAccess.User : 0), true, Mask(value, size), ref ignored);
+        }
+
+        WriteHost(at.Host, size, value);
+        if (at.HasCode)
+            Code.OnWrite(at.Slot, (ulong)size);
+        return true;
+    }
+
+    private static ulong Mask(ulong value, int size) => size >= 8 ? value : value & ((1UL << (8 * size)) - 1);
+
+    private static ulong ReadHost(nint host, int size)
+    {
+        // SAFETY: host is inside one page of a memory slot, and size does not cross it.
+        byte* at = (byte*)host;
+        switch (size)
+        {
+            case 1: return *at;
+            case 2: return Unsafe.ReadUnaligned<ushort>(at);
+            case 4: return Unsafe.ReadUnaligned<uint>(at);
+            case 8: return Unsafe.ReadUnaligned<ulong>(at);
+        }
+
+        ulong value = 0;
+        for (int i = 0; i < size; i++)
+            value |= (ulong)at[i] << (8 * i);
+        return value;
+    }
+
+    private static void WriteHost(nint host, int size, ulong value)
+    {
+        // SAFETY: host is inside one page of a memory slot, and size does not cross it.
+        byte* at = (byte*)host;
+        switch (size)
+        {
+            case 1: *at = (byte)value; return;
+            case 2: Unsafe.WriteUnaligned(at, (ushort)value); return;
+            case 4: Unsafe.WriteUnaligned(at, (uint)value); return;
+            case 8: Unsafe.WriteUnaligned(at, value); return;
+        }
+
+        for (int i = 0; i < size; i++)
+            at[i] = (byte)(value >> (8 * i));
+    }
+
+    /// <summary>Walks the page tables and the layer's nested translation, finds the memory slot, and fills the translation cache. False: a page fault is
+    /// recorded, or an event on a table. A hole is a success with no host address.</summary>
+    private bool TryResolve(ref CpuState s, ulong linear, AccessKind access, bool user, bool isImplicit, out Resolved resolved)
+    {
+        resolved = default;
+        var walk = default(Walk);
+        var walker = new PageWalker(this, ref s, access, user, isImplicit, sideEffects: true);
+        bool mapped = walker.TryWalk(linear, ref walk);
+        if (s.Attention != 0)
+        {
+            _unplaced = true;
+            return false;
+        }
+
+        if (!mapped)
+        {
+            s.Fault = new FaultRecord { Vector = PageFault.Vector, HasErrorCode = true, ErrorCode = walk.ErrorCode, Address = linear };
+            s.Attention |= Attention.Fault;
+            _unplaced = true;
+            return false;
+        }
+
+        resolved.Physical = walk.Physical;
+        GuestAccess guestAccess = access switch { AccessKind.Read => GuestAccess.Read, AccessKind.Write => GuestAccess.Write, _ => GuestAccess.Execute };
+        if (!TranslateGuestPhysical(walk.Physical, user ? guestAccess | GuestAccess.User : guestAccess, out Gpa slot, out bool writable))
+            return true;
+        resolved.Slot = slot.Value;
+        bool write = access == AccessKind.Write;
+        nint page = Memory.HostPage(slot, write);
+        if (page == 0)
+            return true;
+        resolved.Host = page + (nint)(linear & 0xFFF);
+        if (access == AccessKind.Execute)
+            return true;
+        if (write)
+            resolved.HasCode = Code.HasCode(slot.Value);
+        int bank = user ? TranslationCache.UserBank : isImplicit ? TranslationCache.SupervisorSmapBank : _bank;
+        if (walk.Readable)
+            _tlb.Fill(bank, false, linear, page, walk.Global, walk.PageSize);
+        if (write && writable && !resolved.HasCode)
+            _tlb.Fill(bank, true, linear, page, walk.Global, walk.PageSize);
+        return true;
+    }
+
+    /// <summary>The layer's nested translation.</summary>
+    protected abstract bool TranslateGuestPhysical(ulong address, GuestAccess access, out Gpa host, out bool writable);
+
+    /// <summary>Reads a page-table entry.</summary>
+    internal ulong ReadTable(ulong address, int size)
+    {
+        ref CpuState s = ref State;
+        const GuestAccess Access = GuestAccess.Read | GuestAccess.PageWalk;
+        if (TranslateGuestPhysical(address, Access, out Gpa slot, out _))
+        {
+            nint page = Memory.HostPage(slot, false);
+            if (page != 0)
+                return ReadHost(page + (nint)(address & 0xFFF), size);
+        }
+
+        ulong value = 0;
+        DeviceAccess(ref s, address, 0, size, Access, false, 0, ref value);
+        return value;
+    }
+
+    /// <summary>Sets accessed and dirty bits in a page-table entry, atomically (SDM 3A 4.8).</summary>
+    internal void MarkTable(ulong address, int size, ulong bits)
+    {
+        if (!TranslateGuestPhysical(address, GuestAccess.Read | GuestAccess.Write | GuestAccess.PageWalk, out Gpa slot, out _))
+        {
+            ulong ignored = 0;
+            DeviceAccess(ref State, address, 0, size, GuestAccess.Read | GuestAccess.Write | GuestAccess.PageWalk, true, bits, ref ignored);
+            return;
+        }
+
+        nint page = Memory.HostPage(slot, true);
+        if (page == 0)
+            return;
+        // SAFETY: entries are aligned to their size, so this lies in the page that the slot gave.
+        nint host = page + (nint)(address & 0xFFF);
+        if (size == 8)
+            Interlocked.Or(ref Unsafe.AsRef<ulong>((void*)host), bits);
+        else
+            Interlocked.Or(ref Unsafe.AsRef<uint>((void*)host), (uint)bits);
+        if (Code.HasCode(slot.Value))
+            Code.OnWrite(slot.Value, (ulong)size);
+    }
+
+    // ---- For handlers off the hot path. False: the fault is recorded, return at once. ----
+
+    /// <summary>The offset of a memory operand in its segment, truncated to the address size.</summary>
+    public ulong EffectiveAddress(ref CpuState s, ref Op op)
+    {
+        ulong offset = Registers.At(ref s, op.Base) + (Registers.At(ref s, op.Index) << op.Scale) + (ulong)op.Displacement;
+        return (op.Form & OpForm.AddressMask) switch { OpForm.Address64 => offset, OpForm.Address32 => (uint)offset, _ => (ushort)offset };
+    }
+
+    /// <summary>Reads 1..8 bytes at an offset in a segment, with the segment's checks and at the current privilege.</summary>
+    public bool TryRead(ref CpuState s, ref Op op, SegmentNumber segment, ulong offset, int size, out ulong value)
+    {
+        value = 0;
+        if (!TryLinear(ref s, ref op, segment, offset, size, false, out ulong linear))
+            return false;
+        value = LoadSlow(ref s, ref op, linear, size);
+        return s.Attention == 0;
+    }
+
+    /// <summary>Writes 1..8 bytes at an offset in a segment, with the segment's checks and at the current privilege.</summary>
+    public bool TryWrite(ref CpuState s, ref Op op, SegmentNumber segment, ulong offset, int size, ulong value) =>
+        TryLinear(ref s, ref op, segment, offset, size, true, out ulong linear) && StoreSlow(ref s, ref op, linear, size, value);
+
+    /// <summary>Reads 1..8 bytes at a linear address as an implicit supervisor access (descriptor tables, TSS, new stacks).</summary>
+    public bool TryReadSystem(ref CpuState s, ulong linear, int size, out ulong value)
+    {
+        value = 0;
+        return LoadLinear(ref s, linear, size, AccessKind.Read, false, true, ref value);
+    }
+
+    /// <summary>Writes 1..8 bytes at a linear address as an implicit supervisor access.</summary>
+    public bool TryWriteSystem(ref CpuState s, ulong linear, int size, ulong value) => StoreLinear(ref s, linear, size, false, true, value);
+
+    /// <summary>Checks that a linear range could be written at privilege <paramref name="cpl"/>, faulting as the write would, so that several writes can be all or nothing.</summary>
+    /// <param name="s">The state.</param>
+    /// <param name="linear">The first byte; the range is canonical.</param>
+    /// <param name="size">Bytes, 1 to 4096.</param>
+    /// <param name="cpl">The privilege of the writes: 3 is a user's.</param>
+    public bool TryProbeWrite(ref CpuState s, ulong linear, int size, int cpl)
+    {
+        if (!TryResolve(ref s, linear, AccessKind.Write, cpl == 3, false, out _))
+            return false;
+        ulong last = Wrap(ref s, linear + (ulong)(size - 1));
+        return (linear ^ last) < 4096 || TryResolve(ref s, last & ~0xFFFUL, AccessKind.Write, cpl == 3, false, out _);
+    }
+
+    /// <summary>Translates a linear address with the present paging, without side effects on the guest.</summary>
+    public bool TryTranslate(Gva address, out Gpa physical)
+    {
+        ref CpuState s = ref State;
+        var walk = default(Walk);
+        var walker = new PageWalker(this, ref s, AccessKind.Read, false, false, sideEffects: false) { IgnoreRights = true };
+        Attention before = s.Attention;
+        bool mapped = walker.TryWalk(address.Value, ref walk) && s.Attention == before;
+        s.Attention = before;
+        physical = new Gpa(walk.Physical);
+        return mapped;
+    }
+
+    /// <summary>Drops translations: all, or all but global ones.</summary>
+    public void FlushTlb(bool keepGlobal)
+    {
+        if (keepGlobal)
+            _tlb.FlushNonGlobal();
+        else
+            _tlb.Flush();
+        RenewTickets();
+    }
+
+    /// <summary>Drops the translation of one linear page.</summary>
+    public void FlushTlbPage(ulong linear)
+    {
+        _tlb.FlushPage(linear);
+        RenewTickets();
+    }
+
+    internal void FlushWriteTranslations() => _tlb.FlushWrites();
+
+    internal void FlushWriteTranslationsTo(nint hostPage) => _tlb.FlushWritesTo(hostPage);
+}

@@ -1,0 +1,219 @@
+using System.Runtime.CompilerServices;
+using Hv.Core.Registers;
+using Hv.Cpu.Blocks;
+using Hv.Cpu.Decode;
+using Hv.Cpu.Execute;
+using Hv.Cpu.Memory;
+using Hv.Cpu.State;
+using Hv.Cpu.Virtualization;
+
+namespace Hv.Cpu;
+
+/// <summary>What the run loop needs and does not depend on the layer: finding blocks, pending events, completion.</summary>
+public abstract unsafe partial class Processor
+{
+    private const ulong StepBit = 1 << 14;
+
+    // The link slot of the branch that left last, and the ticket it was seen under.
+    private nint _unlinked;
+    private ulong _unlinkedTicket;
+
+    /// <summary>An event that is delivered before the next instruction: injected, or interrupted by an exit during its delivery. A backend may read it as
+    /// IDT-vectoring information and clear it.</summary>
+    public PendingEvent Pending;
+
+    /// <summary>Bytes of the instruction that <see cref="Pending"/> skips when it is a software interrupt.</summary>
+    public int PendingLength;
+
+    /// <summary>The event whose delivery raised the exception in <see cref="Event"/>; kind None when it was an instruction's.</summary>
+    public PendingEvent Interrupted;
+
+    /// <summary>An external interrupt waits, with <see cref="InterruptVector"/>.</summary>
+    public bool InterruptPending;
+
+    /// <summary>The waiting interrupt's vector.</summary>
+    public byte InterruptVector;
+
+    /// <summary>The loop is to raise <see cref="Virtualization.CpuEventKind.InterruptWindow"/> when an interrupt could be taken.</summary>
+    public bool InterruptWindowWanted;
+
+    /// <summary>Instructions retired since creation; a delivered event and a chunk of a REP count as one each.</summary>
+    public ulong InstructionsRetired { get; protected set; }
+
+    /// <summary>The present key, for a block of one instruction.</summary>
+    private protected ModeKey SingleKey => new(_key.Value | ModeKey.Single);
+
+    /// <summary>Makes a running or the next run return soon. May be called from any thread.</summary>
+    public void RequestStop() => Volatile.Write(ref State.StopRequested, 1);
+
+    /// <summary>The instruction of <see cref="Event"/> is done: RIP moves past it, the interrupt shadow ends, it is counted.</summary>
+    public void Retire()
+    {
+        ref CpuState s = ref State;
+        s.Gpr.Rip = TruncateRip(s.Gpr.Rip + Event.Length);
+        s.Sys.Shadow &= ~(InterruptShadow.Sti | InterruptShadow.MovSs);
+        s.Remaining--;
+        ForgetReplays();
+    }
+
+    /// <summary>Delivers an event before the next instruction.</summary>
+    public void Deliver(in PendingEvent e, int length)
+    {
+        Pending = e;
+        PendingLength = length;
+    }
+
+    /// <summary>Whether an external interrupt would be taken now.</summary>
+    public bool CanInterrupt(ref CpuState s) =>
+        (s.Gpr.Rflags & RflagsIf) != 0 && (s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) == 0 && s.Sys.Activity is ActivityState.Running or ActivityState.Halted
+        && !IsReplaying;
+
+    /// <summary>The lazy flags take over from RFLAGS.</summary>
+    private protected static void TakeFlags(ref CpuState s) => Flags.Put(ref s, s.Gpr.Rflags);
+
+    /// <summary>RFLAGS is made exact.</summary>
+    private protected static void GiveFlags(ref CpuState s) => s.Gpr.Rflags = s.Gpr.Rflags & ~Flags.All | Flags.Get(ref s);
+
+    private protected static long CountOf(nint block)
+    {
+        // SAFETY: block is a live block of the code cache.
+        return Unsafe.AsRef<BlockHeader>((void*)block).Count;
+    }
+
+    /// <summary>Finds or builds the block at RIP. 0: the fault of fetching it is recorded.</summary>
+    private protected nint FindBlock(ref CpuState s, ModeKey key)
+    {
+        ulong rip = s.Gpr.Rip;
+        bool single = key.Has(ModeKey.Single);
+        // SAFETY: the table holds LookupEntry.Count entries for the processor's life.
+        LookupEntry* entry = (LookupEntry*)s.Lookup + (uint)(rip ^ (rip >> 12)) % LookupEntry.Count;
+        if (!single && entry->Rip == rip && entry->Ticket == s.Ticket)
+            return entry->Block;
+
+        ulong limit = key.Is64 ? ulong.MaxValue : s.Sys.Cs.Limit;
+        if (rip > limit || !TryFetch(ref s, rip, out nint host, out ulong physical))
+        {
+            if (rip > limit)
+                RaiseAt(GeneralProtection, 0);
+            _unplaced = false;
+            return 0;
+        }
+
+        nint block = Code.Find(physical, rip, key.Value);
+        if (block != 0)
+        {
+            ref BlockHeader header = ref Unsafe.AsRef<BlockHeader>((void*)block);
+            if (header.SecondPage != 0)
+            {
+                ulong second = (rip & ~0xFFFUL) + 0x1000;
+                if (!key.Is64)
+                    second = rip + (4096 - (physical & 0xFFF));
+                if (!TryFetch(ref s, second, out _, out ulong secondPhysical))
+                {
+                    _unplaced = false;
+                    return 0;
+                }
+
+                if (secondPhysical != header.SecondPage)
+                    block = 0;
+            }
+        }
+
+        if (block == 0)
+            block = BlockBuilder.Build(this, ref s, new BlockBuilder.Source(host, physical, rip, key, limit));
+        _unplaced = false;
+        if (block != 0 && !single)
+            *entry = new LookupEntry { Rip = rip, Ticket = s.Ticket, Block = block };
+        return block;
+    }
+
+    /// <summary>Resolves a code address. False: the fault is recorded.</summary>
+    internal bool TryFetch(ref CpuState s, ulong rip, out nint host, out ulong physical)
+    {
+        host = 0;
+        physical = 0;
+        ulong linear = _key.Is64 ? rip : (uint)(rip + s.Sys.Cs.Base);
+        if (!IsCanonical(linear))
+        {
+            RaiseAt(GeneralProtection, 0);
+            return false;
+        }
+
+        if (!TryResolve(ref s, linear, AccessKind.Execute, IsUser, false, out Resolved resolved))
+            return false;
+        if (resolved.Host == 0)
+        {
+            // A hole reads as ones, and FF FF is undefined: what the layer does not take becomes #UD.
+            ulong ignored = 0;
+            if (DeviceAccess(ref s, resolved.Physical, linear, 1, GuestAccess.Execute | (IsUser ? GuestAccess.User : 0), false, 0, ref ignored))
+            {
+                ForgetReplays();
+                RaiseAt(InvalidOpcode);
+            }
+
+            return false;
+        }
+
+        host = resolved.Host;
+        physical = resolved.Slot;
+        return true;
+    }
+
+    /// <summary>A branch's link is void: looks the successor up, links it, and goes on there.</summary>
+    internal void FollowSlow(ref CpuState s, ref LinkSlot slot)
+    {
+        s.Gpr.Rip = slot.Rip;
+        // SAFETY: the table holds LookupEntry.Count entries for the processor's life.
+        LookupEntry* entry = (LookupEntry*)s.Lookup + (uint)(slot.Rip ^ (slot.Rip >> 12)) % LookupEntry.Count;
+        if (entry->Rip == slot.Rip && entry->Ticket == s.Ticket)
+        {
+            slot.Block = entry->Block;
+            slot.Ticket = s.Ticket;
+        }
+        else
+        {
+            _unlinked = (nint)Unsafe.AsPointer(ref slot);
+            _unlinkedTicket = s.Ticket;
+        }
+    }
+
+    /// <summary>Links the branch that left for want of a link to the block that was found for it.</summary>
+    private protected void LinkTo(ref CpuState s, nint block)
+    {
+        if (_unlinked != 0 && _unlinkedTicket == s.Ticket)
+        {
+            // SAFETY: the ticket is the one under which the slot was seen, so the code cache has not been emptied since.
+            ref LinkSlot slot = ref Unsafe.AsRef<LinkSlot>((void*)_unlinked);
+            if (slot.Rip == s.Gpr.Rip)
+                (slot.Block, slot.Ticket) = (block, s.Ticket);
+        }
+
+        _unlinked = 0;
+    }
+
+    /// <summary>A fault or event that an access without an operation raised belongs to the block's last instruction: system instructions end blocks.</summary>
+    private protected void PlaceFault(ref CpuState s)
+    {
+        if (!_unplaced)
+            return;
+        ref BlockHeader header = ref Unsafe.AsRef<BlockHeader>((void*)s.Block);
+        // SAFETY: the running block's operations follow its header; the last instruction is number Count - 1.
+        ref Op last = ref Unsafe.Add(ref Unsafe.As<BlockHeader, Op>(ref Unsafe.Add(ref header, 1)), (nint)(header.Count - 1));
+        Abort(ref s, ref last);
+    }
+
+    private protected void BeginReplay() => _replayNext = 0;
+
+    /// <summary>An instruction that completed or faulted needs its answers no more; one that waits for a further answer keeps them.</summary>
+    private protected void EndReplay(ref CpuState s)
+    {
+        if ((s.Attention & Attention.Event) == 0)
+            ForgetReplays();
+    }
+
+    private protected void RaiseSingleStep(ref CpuState s)
+    {
+        s.Fault = new FaultRecord { Vector = DebugException, Address = StepBit };
+        s.Attention |= Attention.Fault;
+    }
+}
