@@ -62,7 +62,6 @@ public abstract partial class Processor
             Value = value,
         };
         s.Attention |= Attention.Event;
-        _unplaced = true;
         return false;
     }
 

@@ -5,6 +5,7 @@ using Hv.Cpu.Decode;
 using Hv.Cpu.Execute;
 using Hv.Cpu.Memory;
 using Hv.Cpu.State;
+using Hv.Cpu.System;
 using Hv.Cpu.Virtualization;
 
 namespace Hv.Cpu;
@@ -12,27 +13,12 @@ namespace Hv.Cpu;
 /// <summary>What the run loop needs and does not depend on the layer: finding blocks, pending events, completion.</summary>
 public abstract unsafe partial class Processor
 {
-    private const ulong StepBit = 1 << 14;
+    private CpuEventKind _openKind;
+    private ulong _openRip, _openFlags;
 
     // The link slot of the branch that left last, and the ticket it was seen under.
     private nint _unlinked;
     private ulong _unlinkedTicket;
-
-    /// <summary>An event that is delivered before the next instruction: injected, or interrupted by an exit during its delivery. A backend may read it as
-    /// IDT-vectoring information and clear it.</summary>
-    public PendingEvent Pending;
-
-    /// <summary>Bytes of the instruction that <see cref="Pending"/> skips when it is a software interrupt.</summary>
-    public int PendingLength;
-
-    /// <summary>The event whose delivery raised the exception in <see cref="Event"/>; kind None when it was an instruction's.</summary>
-    public PendingEvent Interrupted;
-
-    /// <summary>An external interrupt waits, with <see cref="InterruptVector"/>.</summary>
-    public bool InterruptPending;
-
-    /// <summary>The waiting interrupt's vector.</summary>
-    public byte InterruptVector;
 
     /// <summary>The loop is to raise <see cref="Virtualization.CpuEventKind.InterruptWindow"/> when an interrupt could be taken.</summary>
     public bool InterruptWindowWanted;
@@ -46,27 +32,37 @@ public abstract unsafe partial class Processor
     /// <summary>Makes a running or the next run return soon. May be called from any thread.</summary>
     public void RequestStop() => Volatile.Write(ref State.StopRequested, 1);
 
-    /// <summary>The instruction of <see cref="Event"/> is done: RIP moves past it, the interrupt shadow ends, it is counted.</summary>
-    public void Retire()
+    /// <summary>Notes the intercepted event, so that the next run sees whether its instruction was completed meanwhile.</summary>
+    private protected void OpenEvent(ref CpuState s)
     {
-        ref CpuState s = ref State;
-        s.Gpr.Rip = TruncateRip(s.Gpr.Rip + Event.Length);
-        s.Sys.Shadow &= ~(InterruptShadow.Sti | InterruptShadow.MovSs);
-        s.Remaining--;
+        _openRip = s.Gpr.Rip;
+        _openFlags = s.Gpr.Rflags;
+        _openKind = Event.Kind;
+    }
+
+    /// <summary>When the instruction of the last intercepted event was completed by the backend, counts it, and lets its single-step trap follow.</summary>
+    private protected void CloseEvent(ref CpuState s)
+    {
+        CpuEventKind kind = _openKind;
+        _openKind = CpuEventKind.None;
+        if (!IsInstruction(kind) || s.Gpr.Rip == _openRip)
+            return;
+        InstructionsRetired++;
+        ForgetReplays();
+        if (s.Attention == 0 && s.Delivery.Kind == DeliveryKind.None)
+            DebugTraps.AfterInstruction(ref s, _openFlags, s.Sys.Shadow);
+    }
+
+    /// <summary>Whether an event is an instruction that its native effect, or the host, completes.</summary>
+    private protected static bool IsInstruction(CpuEventKind kind) => kind is not (CpuEventKind.None or CpuEventKind.Exception or CpuEventKind.SoftwareInterrupt
+        or CpuEventKind.TripleFault or CpuEventKind.GuestPhysicalAccess or CpuEventKind.ExternalInterrupt or CpuEventKind.InterruptWindow or CpuEventKind.TaskSwitch);
+
+    /// <summary>Forgets an exit that was not completed: the state was replaced or reset.</summary>
+    internal void ForgetEvent()
+    {
+        _openKind = CpuEventKind.None;
         ForgetReplays();
     }
-
-    /// <summary>Delivers an event before the next instruction.</summary>
-    public void Deliver(in PendingEvent e, int length)
-    {
-        Pending = e;
-        PendingLength = length;
-    }
-
-    /// <summary>Whether an external interrupt would be taken now.</summary>
-    public bool CanInterrupt(ref CpuState s) =>
-        (s.Gpr.Rflags & RflagsIf) != 0 && (s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) == 0 && s.Sys.Activity is ActivityState.Running or ActivityState.Halted
-        && !IsReplaying;
 
     /// <summary>The lazy flags take over from RFLAGS.</summary>
     private protected static void TakeFlags(ref CpuState s) => Flags.Put(ref s, s.Gpr.Rflags);
@@ -94,8 +90,7 @@ public abstract unsafe partial class Processor
         if (rip > limit || !TryFetch(ref s, rip, out nint host, out ulong physical))
         {
             if (rip > limit)
-                RaiseAt(GeneralProtection, 0);
-            _unplaced = false;
+                Faults.GeneralProtection(ref s);
             return 0;
         }
 
@@ -110,8 +105,7 @@ public abstract unsafe partial class Processor
                     second = rip + (4096 - (physical & 0xFFF));
                 if (!TryFetch(ref s, second, out _, out ulong secondPhysical))
                 {
-                    _unplaced = false;
-                    return 0;
+                            return 0;
                 }
 
                 if (secondPhysical != header.SecondPage)
@@ -121,7 +115,6 @@ public abstract unsafe partial class Processor
 
         if (block == 0)
             block = BlockBuilder.Build(this, ref s, new BlockBuilder.Source(host, physical, rip, key, limit));
-        _unplaced = false;
         if (block != 0 && !single)
             *entry = new LookupEntry { Rip = rip, Ticket = s.Ticket, Block = block };
         return block;
@@ -135,7 +128,7 @@ public abstract unsafe partial class Processor
         ulong linear = _key.Is64 ? rip : (uint)(rip + s.Sys.Cs.Base);
         if (!IsCanonical(linear))
         {
-            RaiseAt(GeneralProtection, 0);
+            Faults.GeneralProtection(ref s);
             return false;
         }
 
@@ -148,7 +141,7 @@ public abstract unsafe partial class Processor
             if (DeviceAccess(ref s, resolved.Physical, linear, 1, GuestAccess.Execute | (IsUser ? GuestAccess.User : 0), false, 0, ref ignored))
             {
                 ForgetReplays();
-                RaiseAt(InvalidOpcode);
+                Faults.Undefined(ref s);
             }
 
             return false;
@@ -191,15 +184,18 @@ public abstract unsafe partial class Processor
         _unlinked = 0;
     }
 
-    /// <summary>A fault or event that an access without an operation raised belongs to the block's last instruction: system instructions end blocks.</summary>
+    /// <summary>A fault or event that did not name its operation belongs to the block's last instruction: system instructions end blocks.</summary>
     private protected void PlaceFault(ref CpuState s)
     {
-        if (!_unplaced)
-            return;
-        ref BlockHeader header = ref Unsafe.AsRef<BlockHeader>((void*)s.Block);
-        // SAFETY: the running block's operations follow its header; the last instruction is number Count - 1.
-        ref Op last = ref Unsafe.Add(ref Unsafe.As<BlockHeader, Op>(ref Unsafe.Add(ref header, 1)), (nint)(header.Count - 1));
-        Abort(ref s, ref last);
+        if (!_placed && (s.Attention & (Attention.Fault | Attention.Event)) != 0)
+        {
+            ref BlockHeader header = ref Unsafe.AsRef<BlockHeader>((void*)s.Block);
+            // SAFETY: the running block's operations follow its header; the last instruction is number Count - 1.
+            ref Op last = ref Unsafe.Add(ref Unsafe.As<BlockHeader, Op>(ref Unsafe.Add(ref header, 1)), (nint)(header.Count - 1));
+            Abort(ref s, ref last);
+        }
+
+        _placed = false;
     }
 
     private protected void BeginReplay() => _replayNext = 0;
@@ -211,9 +207,6 @@ public abstract unsafe partial class Processor
             ForgetReplays();
     }
 
-    private protected void RaiseSingleStep(ref CpuState s)
-    {
-        s.Fault = new FaultRecord { Vector = DebugException, Address = StepBit };
-        s.Attention |= Attention.Fault;
-    }
+    /// <summary>Accesses of a delivery have RIP where it belongs.</summary>
+    private protected void PlacedByDelivery() => _placed = false;
 }

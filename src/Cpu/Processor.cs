@@ -21,8 +21,7 @@ namespace Hv.Cpu;
 /// </remarks>
 public abstract unsafe partial class Processor : IDisposable
 {
-    internal const byte DivideError = 0, DebugException = 1, BoundRange = 5, InvalidOpcode = 6, DoubleFault = 8, StackFault = 12, GeneralProtection = 13;
-    internal const ulong RflagsTf = 1 << 8, RflagsIf = 1 << 9, RflagsVm = 1 << 17;
+    private const ulong RflagsVm = 1 << 17;
 
     private const int LookupBytes = LookupEntry.Count * 32;
     private const int MostKeys = 16;
@@ -32,7 +31,7 @@ public abstract unsafe partial class Processor : IDisposable
     private readonly (ModeKey Key, ulong Ticket)[] _tickets = new (ModeKey, ulong)[MostKeys];
     private int _nextTicket;
     private ModeKey _key;
-    private bool _unplaced, _disposed;
+    private bool _placed, _disposed;
     private ulong _random = 0x9E37_79B9_7F4A_7C15;
 
     /// <summary>Makes a processor over <paramref name="memory"/> with all state zero: load or reset it before it runs.</summary>
@@ -81,23 +80,6 @@ public abstract unsafe partial class Processor : IDisposable
 
     /// <summary>Records exception <paramref name="vector"/> with an error code for the instruction <paramref name="op"/>.</summary>
     public void Raise(ref CpuState s, ref Op op, byte vector, uint errorCode) => Record(ref s, ref op, vector, true, errorCode);
-
-    /// <summary>Records an exception outside a handler, with RIP as it is.</summary>
-    public void RaiseAt(byte vector)
-    {
-        State.Fault = new FaultRecord { Vector = vector };
-        State.Attention |= Attention.Fault;
-    }
-
-    /// <summary>Records an exception with an error code outside a handler, with RIP as it is.</summary>
-    /// <param name="vector">The vector.</param>
-    /// <param name="errorCode">The error code.</param>
-    /// <param name="address">For #PF the linear address.</param>
-    public void RaiseAt(byte vector, uint errorCode, ulong address = 0)
-    {
-        State.Fault = new FaultRecord { Vector = vector, HasErrorCode = true, ErrorCode = errorCode, Address = address };
-        State.Attention |= Attention.Fault;
-    }
 
     /// <summary>Offers an event to the virtualization layer: fills <see cref="Event"/> with <paramref name="kind"/> and the length, sets RIP on the instruction and
     /// <see cref="Attention.Event"/>. The handler sets the other fields and returns; the run loop asks the layer, then calls the event's native effect.</summary>
@@ -216,6 +198,6 @@ public abstract unsafe partial class Processor : IDisposable
         s.Remaining += Threading.Left(ref s, ref op);
         if ((s.Attention & Attention.Event) != 0)
             Event.Length = op.Length;
-        _unplaced = false;
+        _placed = true;
     }
 }

@@ -34,8 +34,6 @@ public enum RunResult : byte
 /// <typeparam name="TVirtualization">The layer; a struct, so that its calls are direct.</typeparam>
 public sealed class Processor<TVirtualization> : Processor where TVirtualization : struct, IVirtualization
 {
-    private const InterruptShadow OneInstruction = InterruptShadow.Sti | InterruptShadow.MovSs;
-
     /// <summary>The layer.</summary>
     public TVirtualization Virtualization;
 
@@ -53,6 +51,7 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
     {
         ref CpuState s = ref State;
         s.Remaining = budget;
+        CloseEvent(ref s);
         TakeFlags(ref s);
         RunResult result = Loop(ref s);
         GiveFlags(ref s);
@@ -69,8 +68,13 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
     {
         while (true)
         {
-            if (s.Attention != 0 && Attend(ref s) is { } intercepted)
-                return intercepted;
+            if (s.Attention != 0)
+            {
+                if (Attend(ref s))
+                    return RunResult.Event;
+                continue;
+            }
+
             if (s.StopRequested != 0)
             {
                 s.StopRequested = 0;
@@ -79,32 +83,24 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
 
             if (s.Remaining <= 0)
                 return RunResult.Budget;
-            if (Pending.Kind != PendingEventKind.None)
+            if (s.Delivery.Kind != DeliveryKind.None)
             {
-                if (DeliverPending(ref s) is { } left)
-                    return left;
+                Redeliver(ref s);
                 continue;
             }
 
-            if (InterruptPending && CanInterrupt(ref s))
+            if (InterruptWindowWanted && Interrupts.CanTakeInterrupt(ref s) && !IsReplaying)
             {
-                s.Sys.Activity = s.Sys.Activity == ActivityState.Halted ? ActivityState.Running : s.Sys.Activity;
-                if (OfferInterrupt(ref s))
-                    return RunResult.Event;
-                continue;
-            }
-
-            if (InterruptWindowWanted && CanInterrupt(ref s))
-            {
+                InterruptWindowWanted = false;
                 Event = new CpuEvent { Kind = CpuEventKind.InterruptWindow };
+                GiveFlags(ref s);
                 if (Virtualization.Intercepts(this, ref Event))
                     return RunResult.Event;
-                InterruptWindowWanted = false;
             }
 
             if (s.Sys.Activity != ActivityState.Running)
                 return s.Sys.Activity == ActivityState.Shutdown ? RunResult.Shutdown : RunResult.Halted;
-            if ((s.Gpr.Rflags & RflagsTf) != 0 || (s.Sys.Shadow & OneInstruction) != 0 || IsReplaying)
+            if (IsReplaying || DebugTraps.Stepping(ref s))
                 Step(ref s);
             else
                 RunBlocks(ref s);
@@ -131,135 +127,84 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
             PlaceFault(ref s);
     }
 
-    /// <summary>Runs one instruction: under TF, in an interrupt shadow, or when its device accesses are replayed.</summary>
+    /// <summary>Runs one instruction: under TF or breakpoints, in an interrupt shadow, or when its device accesses are replayed.</summary>
     private void Step(ref CpuState s)
     {
-        InterruptShadow shadow = s.Sys.Shadow & OneInstruction;
-        bool trap = (s.Gpr.Rflags & RflagsTf) != 0;
-        long rest = s.Remaining - 1;
+        ulong flags = s.Gpr.Rflags;
+        InterruptShadow shadow = s.Sys.Shadow;
+        if (!DebugTraps.BeforeInstruction(ref s))
+            return;
         BeginReplay();
         nint block = FindBlock(ref s, SingleKey);
         if (block == 0)
             return;
-        s.Sys.Shadow &= ~OneInstruction;
+        long rest = s.Remaining - 1;
         s.Remaining = 1;
         Threading.Start(ref s, block, this);
         if (s.Attention != 0)
             PlaceFault(ref s);
-        bool retired = s.Remaining == 0;
+        bool retired = s.Remaining <= 0;
         s.Remaining += rest;
         EndReplay(ref s);
-        if (!retired)
-        {
-            s.Sys.Shadow |= shadow;
-            return;
-        }
-
-        // A single-step trap is a trap: RIP is past the instruction (SDM 3B 18.3.1.4). POP SS and MOV SS hold it off (SDM 3A 6.8.3).
-        if (trap && (s.Attention & (Attention.Fault | Attention.Event)) == 0 && (s.Sys.Shadow & InterruptShadow.MovSs) == 0)
-            RaiseSingleStep(ref s);
+        if (retired && s.Attention == 0)
+            DebugTraps.AfterInstruction(ref s, flags, shadow);
     }
 
-    /// <summary>Acts on what the last block left behind. Not null: return it.</summary>
-    private RunResult? Attend(ref CpuState s)
+    /// <summary>Acts on what the last block or delivery left behind: a fault becomes an event, an event goes to the layer and, when that does not take it, has its native
+    /// effect. True: the layer took it.</summary>
+    private bool Attend(ref CpuState s)
     {
         Attention attention = s.Attention;
         s.Attention = Attention.None;
         if ((attention & Attention.Fault) != 0)
         {
-            FaultRecord fault = s.Fault;
-            Pending = new PendingEvent(PendingEventKind.Exception, fault.Vector, fault.HasErrorCode, fault.ErrorCode, fault.Address);
-            PendingLength = 0;
-            return OfferException(ref s) ? RunResult.Event : null;
+            Exceptions.Offer(ref s, this);
+            s.Attention = Attention.None;
+        }
+        else if ((attention & Attention.Event) == 0)
+        {
+            return false;
         }
 
-        if ((attention & Attention.Event) == 0)
-            return null;
         GiveFlags(ref s);
-        bool trap = (s.Gpr.Rflags & RflagsTf) != 0;
         if (Virtualization.Intercepts(this, ref Event))
-            return RunResult.Event;
+        {
+            OpenEvent(ref s);
+            return true;
+        }
+
         if (Event.Kind == CpuEventKind.GuestPhysicalAccess)
         {
             // A hole: reads give ones, writes vanish.
             CompleteDeviceAccess(ulong.MaxValue);
-            return null;
+            return false;
         }
 
-        ulong rip = s.Gpr.Rip;
+        CpuEventKind kind = Event.Kind;
+        ulong flags = s.Gpr.Rflags, rip = s.Gpr.Rip;
+        InterruptShadow shadow = s.Sys.Shadow;
         Events.Execute(ref s, this);
         TakeFlags(ref s);
-        if (trap && s.Attention == 0 && s.Gpr.Rip != rip && Pending.Kind == PendingEventKind.None)
-            RaiseSingleStep(ref s);
-        return null;
-    }
-
-    /// <summary>Asks the layer whether the pending exception leaves. If so it is no longer pending here: the layer owns it.</summary>
-    private bool OfferException(ref CpuState s)
-    {
-        Event = new CpuEvent
-        {
-            Kind = CpuEventKind.Exception,
-            Index = Pending.Vector,
-            HasErrorCode = Pending.HasErrorCode,
-            Value = Pending.ErrorCode,
-            Address = Pending.Address,
-        };
-        GiveFlags(ref s);
-        if (!Virtualization.Intercepts(this, ref Event))
+        if (s.Attention != 0)
             return false;
-        Pending = default;
-        return true;
-    }
-
-    private bool OfferInterrupt(ref CpuState s)
-    {
-        Event = new CpuEvent { Kind = CpuEventKind.ExternalInterrupt, Index = InterruptVector };
-        GiveFlags(ref s);
-        if (Virtualization.Intercepts(this, ref Event))
-            return true;
-        InterruptPending = false;
-        Pending = new PendingEvent(PendingEventKind.Interrupt, InterruptVector, false, 0, 0);
-        PendingLength = 0;
+        s.Remaining--;
+        ForgetReplays();
+        if (IsInstruction(kind) && (s.Gpr.Rip != rip || kind == CpuEventKind.StringIo))
+            DebugTraps.AfterInstruction(ref s, flags, shadow);
         return false;
     }
 
-    /// <summary>Delivers <see cref="Processor.Pending"/> through the IDT. Not null: return it.</summary>
-    private RunResult? DeliverPending(ref CpuState s)
+    /// <summary>Delivers an event that was injected, or whose delivery a device access interrupted.</summary>
+    private void Redeliver(ref CpuState s)
     {
-        PendingEvent e = Pending;
-        s.Remaining--;
         GiveFlags(ref s);
         BeginReplay();
-        DeliveryResult result = Exceptions.Deliver(ref s, this, e, PendingLength);
+        Exceptions.DeliverPending(ref s, this);
         TakeFlags(ref s);
-        switch (result)
-        {
-            case DeliveryResult.Delivered:
-                Pending = default;
-                ForgetReplays();
-                s.Sys.Shadow &= ~OneInstruction;
-                s.Sys.Activity = s.Sys.Activity == ActivityState.Halted ? ActivityState.Running : s.Sys.Activity;
-                return null;
-            case DeliveryResult.Fault:
-                ForgetReplays();
-                s.Attention = Attention.None;
-                Interrupted = e;
-                Pending = new PendingEvent(PendingEventKind.Exception, s.Fault.Vector, s.Fault.HasErrorCode, s.Fault.ErrorCode, s.Fault.Address);
-                PendingLength = 0;
-                return OfferException(ref s) ? RunResult.Event : null;
-            case DeliveryResult.Event:
-                // The event stays pending: the access is answered and the delivery begins again.
-                s.Attention = Attention.Event;
-                return null;
-            default:
-                ForgetReplays();
-                Pending = default;
-                Event = new CpuEvent { Kind = CpuEventKind.TripleFault };
-                if (Virtualization.Intercepts(this, ref Event))
-                    return RunResult.Event;
-                s.Sys.Activity = ActivityState.Shutdown;
-                return RunResult.Shutdown;
-        }
+        PlacedByDelivery();
+        if ((s.Attention & Attention.Event) == 0)
+            ForgetReplays();
+        if (s.Attention == 0)
+            s.Remaining--;
     }
 }

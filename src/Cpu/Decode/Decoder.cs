@@ -111,6 +111,8 @@ internal ref struct Decoder
         Immediate(ref op, row.Operands);
         if (_status == DecodeStatus.Ok && !IsLegal(op, row.Operands))
             _status = DecodeStatus.Undefined;
+        if (op.Kind is OpKind.In or OpKind.Out && op.Shape == OpShape.Imm)
+            op.Rm = CpuState.ZeroOffset;
         if (op.Kind == OpKind.Xchg && op.Rm == op.Reg && opcode == 0x90)
             op.Kind = OpKind.Nop;
         else if (op.Kind == OpKind.Pause && (_rex & 1) != 0)

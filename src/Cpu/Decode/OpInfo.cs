@@ -6,7 +6,6 @@ internal static class OpInfo
     /// <summary>Whether no instruction can follow in the same block: control may go elsewhere, or mode, translation or code may change.</summary>
     internal static bool EndsBlock(OpKind kind) => kind switch
     {
-        OpKind.MovFromSeg or OpKind.Fwait => false,
         >= OpKind.Invalid and <= OpKind.Emms => true,
         >= OpKind.Call and <= OpKind.Jg => true,
         OpKind.BlockEnd or OpKind.FetchViolation => true,

@@ -44,7 +44,7 @@ internal static class BranchHandlers
             return;
         if (!p.IsBranchTarget(ref s, target))
         {
-            p.Raise(ref s, ref op, Processor.GeneralProtection, 0);
+            p.Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);
             return;
         }
 
@@ -68,7 +68,7 @@ internal static class BranchHandlers
             return;
         if (!p.IsBranchTarget(ref s, target))
         {
-            p.Raise(ref s, ref op, Processor.GeneralProtection, 0);
+            p.Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);
             return;
         }
 
@@ -95,7 +95,7 @@ internal static class BranchHandlers
 
         if (!p.IsBranchTarget(ref s, target))
         {
-            p.Raise(ref s, ref op, Processor.GeneralProtection, 0);
+            p.Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);
             return;
         }
 
@@ -132,7 +132,7 @@ internal static class BranchHandlers
             return;
         }
 
-        p.Raise(ref s, ref op, Processor.GeneralProtection, 0);
+        p.Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);
     }
 
     private static bool IsTaken(ref CpuState s, in Op op)

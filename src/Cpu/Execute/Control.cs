@@ -34,8 +34,8 @@ internal static unsafe class Control
     }
 
     [MethodImpl(Threading.Handler)]
-    private static void UndefinedHandler(ref CpuState s, ref Op op, Processor p) => p.Raise(ref s, ref op, Processor.InvalidOpcode);
+    private static void UndefinedHandler(ref CpuState s, ref Op op, Processor p) => p.Raise(ref s, ref op, ExceptionVector.InvalidOpcode);
 
     [MethodImpl(Threading.Handler)]
-    private static void FetchViolationHandler(ref CpuState s, ref Op op, Processor p) => p.Raise(ref s, ref op, Processor.GeneralProtection, 0);
+    private static void FetchViolationHandler(ref CpuState s, ref Op op, Processor p) => p.Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);
 }

@@ -206,7 +206,7 @@ internal static class MoveHandlers
         ulong at = p.LinearOrPoison(ref s, ref op, segment, offset, bytes * Half, true);
         if (bytes == 8 && at != IAddress.Poison && (at & 15) != 0)
         {
-            p.Raise(ref s, ref op, Processor.GeneralProtection, 0);
+            p.Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);
             return;
         }
 

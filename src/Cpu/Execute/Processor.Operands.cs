@@ -19,7 +19,7 @@ public abstract partial class Processor
             return 0;
         if (IsCanonical(linear) && IsCanonical(linear + (ulong)(size - 1)))
             return LoadChecked(ref s, ref op, linear, size, AccessKind.Read);
-        Raise(ref s, ref op, StackFault, 0);
+        Raise(ref s, ref op, ExceptionVector.StackFault, 0);
         return 0;
     }
 
@@ -30,7 +30,7 @@ public abstract partial class Processor
             return false;
         if (IsCanonical(linear) && IsCanonical(linear + (ulong)(size - 1)))
             return StoreSlow(ref s, ref op, linear, size, value);
-        Raise(ref s, ref op, StackFault, 0);
+        Raise(ref s, ref op, ExceptionVector.StackFault, 0);
         return false;
     }
 
@@ -42,7 +42,7 @@ public abstract partial class Processor
             return false;
         if (!IsCanonical(at) || !IsCanonical(at + (ulong)(size - 1)))
         {
-            Raise(ref s, ref op, StackFault, 0);
+            Raise(ref s, ref op, ExceptionVector.StackFault, 0);
             return false;
         }
 

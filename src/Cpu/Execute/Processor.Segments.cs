@@ -30,7 +30,7 @@ public abstract partial class Processor
             return true;
         }
 
-        Raise(ref s, ref op, segment == SegmentNumber.Ss ? StackFault : GeneralProtection, 0);
+        Raise(ref s, ref op, segment == SegmentNumber.Ss ? ExceptionVector.StackFault : ExceptionVector.GeneralProtection, 0);
         return false;
     }
 

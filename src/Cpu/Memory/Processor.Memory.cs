@@ -74,7 +74,7 @@ public abstract unsafe partial class Processor
     {
         if (IsCanonical(linear) && IsCanonical(linear + (ulong)(size - 1)))
             return true;
-        Raise(ref s, ref op, op.Segment == (byte)SegmentNumber.Ss ? StackFault : GeneralProtection, 0);
+        Raise(ref s, ref op, op.Segment == (byte)SegmentNumber.Ss ? ExceptionVector.StackFault : ExceptionVector.GeneralProtection, 0);
         return false;
     }
 
@@ -187,7 +187,6 @@ public abstract unsafe partial class Processor
         bool mapped = walker.TryWalk(linear, ref walk);
         if (s.Attention != 0)
         {
-            _unplaced = true;
             return false;
         }
 
@@ -195,7 +194,6 @@ public abstract unsafe partial class Processor
         {
             s.Fault = new FaultRecord { Vector = PageFault.Vector, HasErrorCode = true, ErrorCode = walk.ErrorCode, Address = linear };
             s.Attention |= Attention.Fault;
-            _unplaced = true;
             return false;
         }
 

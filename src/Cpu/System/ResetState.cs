@@ -34,6 +34,7 @@ public static class ResetState
     {
         ref CpuState s = ref p.State;
         s.Gpr = default;
+        p.ForgetEvent();
         s.Gpr.Rdx = p.Cpuid.Query(1, 0).Eax;
         s.Gpr.Rip = 0xFFF0;
         SystemRegisters old = s.Sys;

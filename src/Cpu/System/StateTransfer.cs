@@ -40,6 +40,7 @@ public static class StateTransfer
         p.Deliver(Known(state.Pending), 0);
         p.Interrupted = default;
         s.PendingDebug = 0;
+        p.ForgetEvent();
         s.Attention = Attention.None;
         s.Fault = default;
         TimeStamp.Write(ref s, p, state.System.Tsc);
