@@ -13,12 +13,28 @@ namespace Hv.Cpu;
 /// <summary>What the run loop needs and does not depend on the layer: finding blocks, pending events, completion.</summary>
 public abstract unsafe partial class Processor
 {
-    private CpuEventKind _openKind;
-    private ulong _openRip, _openFlags;
+    private const ulong RflagsIf = 1 << 9;
+
+    private bool _running;
 
     // The link slot of the branch that left last, and the ticket it was seen under.
     private nint _unlinked;
     private ulong _unlinkedTicket;
+
+    /// <summary>An event that is delivered before the next instruction: injected, or interrupted by an exit during its delivery.</summary>
+    public PendingEvent Pending;
+
+    /// <summary>Bytes of the instruction that raised <see cref="Pending"/> when it is a software interrupt or exception, else 0.</summary>
+    public int PendingLength;
+
+    /// <summary>The event whose delivery raised the exception in <see cref="Event"/>; kind None when an instruction raised it.</summary>
+    public PendingEvent Interrupted;
+
+    /// <summary>An external interrupt waits, with <see cref="InterruptVector"/>.</summary>
+    public bool InterruptPending;
+
+    /// <summary>The waiting interrupt's vector.</summary>
+    public byte InterruptVector;
 
     /// <summary>The loop is to raise <see cref="Virtualization.CpuEventKind.InterruptWindow"/> when an interrupt could be taken.</summary>
     public bool InterruptWindowWanted;
@@ -32,37 +48,93 @@ public abstract unsafe partial class Processor
     /// <summary>Makes a running or the next run return soon. May be called from any thread.</summary>
     public void RequestStop() => Volatile.Write(ref State.StopRequested, 1);
 
-    /// <summary>Notes the intercepted event, so that the next run sees whether its instruction was completed meanwhile.</summary>
-    private protected void OpenEvent(ref CpuState s)
+    /// <summary>The instruction of <see cref="Event"/> is done: RIP moves past it, the interrupt shadow ends, it is counted. For native effects, and for backends that
+    /// complete an intercepted event; its single-step trap then follows in the next run.</summary>
+    public void Retire()
     {
-        _openRip = s.Gpr.Rip;
-        _openFlags = s.Gpr.Rflags;
-        _openKind = Event.Kind;
-    }
-
-    /// <summary>When the instruction of the last intercepted event was completed by the backend, counts it, and lets its single-step trap follow.</summary>
-    private protected void CloseEvent(ref CpuState s)
-    {
-        CpuEventKind kind = _openKind;
-        _openKind = CpuEventKind.None;
-        if (!IsInstruction(kind) || s.Gpr.Rip == _openRip)
-            return;
-        InstructionsRetired++;
+        ref CpuState s = ref State;
+        InterruptShadow shadow = s.Sys.Shadow;
+        s.Gpr.Rip = TruncateRip(s.Gpr.Rip + Event.Length);
+        s.Sys.Shadow &= ~(InterruptShadow.Sti | InterruptShadow.MovSs);
         ForgetReplays();
-        if (s.Attention == 0 && s.Delivery.Kind == DeliveryKind.None)
-            DebugTraps.AfterInstruction(ref s, _openFlags, s.Sys.Shadow);
+        if (_running)
+        {
+            s.Remaining--;
+            return;
+        }
+
+        InstructionsRetired++;
+        s.Sys.Tsc++;
+        DebugTraps.AfterInstruction(ref s, s.Gpr.Rflags, shadow);
     }
 
-    /// <summary>Whether an event is an instruction that its native effect, or the host, completes.</summary>
-    private protected static bool IsInstruction(CpuEventKind kind) => kind is not (CpuEventKind.None or CpuEventKind.Exception or CpuEventKind.SoftwareInterrupt
-        or CpuEventKind.TripleFault or CpuEventKind.GuestPhysicalAccess or CpuEventKind.ExternalInterrupt or CpuEventKind.InterruptWindow or CpuEventKind.TaskSwitch);
+    /// <summary>Delivers an event before the next instruction.</summary>
+    /// <param name="e">The event.</param>
+    /// <param name="length">Bytes of the instruction that raised it when it is a software interrupt or exception, else 0.</param>
+    public void Deliver(in PendingEvent e, int length)
+    {
+        Pending = e;
+        PendingLength = length;
+    }
 
-    /// <summary>Forgets an exit that was not completed: the state was replaced or reset.</summary>
+    /// <summary>Records an exception of the instruction at RIP, outside a handler: it is delivered by the next run.</summary>
+    public void RaiseAt(byte vector)
+    {
+        State.Fault = new FaultRecord { Vector = vector };
+        State.Attention |= Attention.Fault;
+        ForgetReplays();
+    }
+
+    /// <summary>As <see cref="RaiseAt(byte)"/>, with an error code.</summary>
+    /// <param name="vector">The vector.</param>
+    /// <param name="errorCode">The error code.</param>
+    /// <param name="address">For #PF the linear address.</param>
+    public void RaiseAt(byte vector, uint errorCode, ulong address = 0)
+    {
+        RaiseAt(vector);
+        State.Fault.HasErrorCode = true;
+        State.Fault.ErrorCode = errorCode;
+        State.Fault.Address = address;
+    }
+
+    /// <summary>Whether an external interrupt would be taken now (SDM 3A 6.8.1).</summary>
+    public bool CanInterrupt(ref CpuState s) =>
+        (s.Gpr.Rflags & RflagsIf) != 0 && (s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) == 0
+        && s.Sys.Activity is ActivityState.Running or ActivityState.Halted && s.Attention == 0 && Pending.Kind == PendingEventKind.None && !IsReplaying;
+
+    /// <summary>Forgets what an exit that was not completed left: the state was replaced or reset.</summary>
     internal void ForgetEvent()
     {
-        _openKind = CpuEventKind.None;
+        Pending = default;
+        PendingLength = 0;
+        Interrupted = default;
+        InterruptPending = false;
         ForgetReplays();
     }
+
+    private protected void BeginRun(ref CpuState s)
+    {
+        _running = true;
+        TakeFlags(ref s);
+    }
+
+    private protected void EndRun(ref CpuState s, long budget)
+    {
+        _running = false;
+        GiveFlags(ref s);
+        InstructionsRetired += (ulong)(budget - s.Remaining);
+        s.Sys.Tsc += (ulong)(budget - s.Remaining);
+    }
+
+    /// <summary>Turns a recorded fault into an event for the layer.</summary>
+    private protected void OfferFault(ref CpuState s) => Event = new CpuEvent
+    {
+        Kind = CpuEventKind.Exception,
+        Index = s.Fault.Vector,
+        HasErrorCode = s.Fault.HasErrorCode,
+        Value = s.Fault.ErrorCode,
+        Address = s.Fault.Address,
+    };
 
     /// <summary>The lazy flags take over from RFLAGS.</summary>
     private protected static void TakeFlags(ref CpuState s) => Flags.Put(ref s, s.Gpr.Rflags);
@@ -206,7 +278,4 @@ public abstract unsafe partial class Processor
         if ((s.Attention & Attention.Event) == 0)
             ForgetReplays();
     }
-
-    /// <summary>Accesses of a delivery have RIP where it belongs.</summary>
-    private protected void PlacedByDelivery() => _placed = false;
 }

@@ -51,12 +51,9 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
     {
         ref CpuState s = ref State;
         s.Remaining = budget;
-        CloseEvent(ref s);
-        TakeFlags(ref s);
+        BeginRun(ref s);
         RunResult result = Loop(ref s);
-        GiveFlags(ref s);
-        InstructionsRetired += (ulong)(budget - s.Remaining);
-        s.Sys.Tsc += (ulong)(budget - s.Remaining);
+        EndRun(ref s, budget);
         return result;
     }
 
@@ -83,21 +80,17 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
 
             if (s.Remaining <= 0)
                 return RunResult.Budget;
-            if (s.Delivery.Kind != DeliveryKind.None)
+            if (Pending.Kind != PendingEventKind.None)
             {
-                Redeliver(ref s);
+                if (DeliverPending(ref s) is { } left)
+                    return left;
                 continue;
             }
 
-            if (InterruptWindowWanted && Interrupts.CanTakeInterrupt(ref s) && !IsReplaying)
-            {
-                InterruptWindowWanted = false;
-                Event = new CpuEvent { Kind = CpuEventKind.InterruptWindow };
-                GiveFlags(ref s);
-                if (Virtualization.Intercepts(this, ref Event))
-                    return RunResult.Event;
-            }
-
+            if ((InterruptPending || InterruptWindowWanted) && CanInterrupt(ref s) && OfferInterrupt(ref s))
+                return RunResult.Event;
+            if (Pending.Kind != PendingEventKind.None)
+                continue;
             if (s.Sys.Activity != ActivityState.Running)
                 return s.Sys.Activity == ActivityState.Shutdown ? RunResult.Shutdown : RunResult.Halted;
             if (IsReplaying || DebugTraps.Stepping(ref s))
@@ -110,6 +103,7 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
     /// <summary>Runs from RIP on until something needs the loop.</summary>
     private void RunBlocks(ref CpuState s)
     {
+        Interrupted = default;
         nint block = FindBlock(ref s, Key);
         if (block == 0)
             return;
@@ -134,6 +128,7 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         InterruptShadow shadow = s.Sys.Shadow;
         if (!DebugTraps.BeforeInstruction(ref s))
             return;
+        Interrupted = default;
         BeginReplay();
         nint block = FindBlock(ref s, SingleKey);
         if (block == 0)
@@ -157,22 +152,13 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         Attention attention = s.Attention;
         s.Attention = Attention.None;
         if ((attention & Attention.Fault) != 0)
-        {
-            Exceptions.Offer(ref s, this);
-            s.Attention = Attention.None;
-        }
+            OfferFault(ref s);
         else if ((attention & Attention.Event) == 0)
-        {
             return false;
-        }
 
         GiveFlags(ref s);
         if (Virtualization.Intercepts(this, ref Event))
-        {
-            OpenEvent(ref s);
             return true;
-        }
-
         if (Event.Kind == CpuEventKind.GuestPhysicalAccess)
         {
             // A hole: reads give ones, writes vanish.
@@ -180,31 +166,69 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
             return false;
         }
 
-        CpuEventKind kind = Event.Kind;
-        ulong flags = s.Gpr.Rflags, rip = s.Gpr.Rip;
+        ulong flags = s.Gpr.Rflags;
         InterruptShadow shadow = s.Sys.Shadow;
+        long remaining = s.Remaining;
         Events.Execute(ref s, this);
         TakeFlags(ref s);
-        if (s.Attention != 0)
-            return false;
-        s.Remaining--;
-        ForgetReplays();
-        if (IsInstruction(kind) && (s.Gpr.Rip != rip || kind == CpuEventKind.StringIo))
+        // What the event's effect retired was one instruction; its traps follow it.
+        if (s.Attention == 0 && s.Remaining != remaining)
             DebugTraps.AfterInstruction(ref s, flags, shadow);
         return false;
     }
 
-    /// <summary>Delivers an event that was injected, or whose delivery a device access interrupted.</summary>
-    private void Redeliver(ref CpuState s)
+    /// <summary>Asks the layer about an external interrupt or the interrupt window. True: it took the event.</summary>
+    private bool OfferInterrupt(ref CpuState s)
     {
         GiveFlags(ref s);
+        if (InterruptPending)
+        {
+            Event = new CpuEvent { Kind = CpuEventKind.ExternalInterrupt, Index = InterruptVector };
+            if (Virtualization.Intercepts(this, ref Event))
+                return true;
+            InterruptPending = false;
+            Deliver(new PendingEvent(PendingEventKind.Interrupt, InterruptVector, false, 0, 0), 0);
+            return false;
+        }
+
+        InterruptWindowWanted = false;
+        Event = new CpuEvent { Kind = CpuEventKind.InterruptWindow };
+        return Virtualization.Intercepts(this, ref Event);
+    }
+
+    /// <summary>Delivers <see cref="Processor.Pending"/> through the IDT. Not null: return it.</summary>
+    private RunResult? DeliverPending(ref CpuState s)
+    {
+        PendingEvent e = Pending;
+        int length = PendingLength;
+        s.Remaining--;
+        GiveFlags(ref s);
         BeginReplay();
-        Exceptions.DeliverPending(ref s, this);
+        DeliveryResult result = Exceptions.Deliver(ref s, this, in e, length);
         TakeFlags(ref s);
-        PlacedByDelivery();
-        if ((s.Attention & Attention.Event) == 0)
-            ForgetReplays();
-        if (s.Attention == 0)
-            s.Remaining--;
+        if (result == DeliveryResult.Event)
+        {
+            // It stays pending: when the access is answered the delivery begins again.
+            s.Attention = Attention.Event;
+            return null;
+        }
+
+        Pending = default;
+        PendingLength = 0;
+        ForgetReplays();
+        switch (result)
+        {
+            case DeliveryResult.Delivered:
+                return null;
+            case DeliveryResult.Fault:
+                s.Attention = Attention.Fault;
+                return null;
+            default:
+                Event = new CpuEvent { Kind = CpuEventKind.TripleFault };
+                if (Virtualization.Intercepts(this, ref Event))
+                    return RunResult.Event;
+                s.Sys.Activity = ActivityState.Shutdown;
+                return RunResult.Shutdown;
+        }
     }
 }

@@ -4,7 +4,6 @@ using Hv.Core.Registers;
 using Hv.Core;
 using Hv.Cpu.Virtualization;
 using Iced.Intel;
-using Xunit;
 
 namespace Hv.Cpu.Tests;
 

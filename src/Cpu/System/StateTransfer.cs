@@ -37,10 +37,9 @@ public static class StateTransfer
         Sanitize(ref s);
         FpuImage.LoadArea(ref s.Fpu, state.Extended);
         s.Delivery = default;
-        p.Deliver(Known(state.Pending), 0);
-        p.Interrupted = default;
-        s.PendingDebug = 0;
         p.ForgetEvent();
+        p.Deliver(Known(state.Pending), 0);
+        s.PendingDebug = 0;
         s.Attention = Attention.None;
         s.Fault = default;
         TimeStamp.Write(ref s, p, state.System.Tsc);
