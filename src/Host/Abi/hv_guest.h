@@ -42,14 +42,14 @@ struct kvm_vcpu_para_state {
 #define HV_CPUID_SIGNATURE 0x76687668u /* "hvhv" three times */
 
 /*
- * The hypercall stub: the host writes its exit instruction and a RET over the front. Until then it answers
- * -KVM_EINVAL by itself: mov $-1, %eax; ret. Eight bytes hold the longest exit instruction that any host uses.
+ * The hypercall stub: the host writes its exit instruction and a RET over the front. Until then it answers -ENOSYS,
+ * as in 2007: mov $-38, %eax; ret. Eight bytes hold the longest exit instruction that any host uses.
  */
 struct hv_stub {
 	unsigned char code[8];
 } __attribute__((aligned(8)));
 
-#define HV_STUB_INIT { { 0xb8, 0xff, 0xff, 0xff, 0xff, 0xc3, 0x90, 0x90 } }
+#define HV_STUB_INIT { { 0xb8, 0xda, 0xff, 0xff, 0xff, 0xc3, 0x90, 0x90 } }
 
 #ifdef __x86_64__
 typedef unsigned long long hv_word;

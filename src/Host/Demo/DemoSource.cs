@@ -33,9 +33,9 @@ internal sealed class DemoSource
         _hex = _a.CreateLabel();
     }
 
-    /// <summary>As in 2007 the unpatched stub answers by itself: MOV EAX, -KVM_EINVAL; RET (with an operand-size prefix in 16-bit code). What is left of
+    /// <summary>As in 2007 the unpatched stub answers by itself: MOV EAX, -ENOSYS; RET (with an operand-size prefix in 16-bit code). What is left of
     /// its 8 bytes is room for longer exit instructions.</summary>
-    private byte[] StubBytes => _bits == 16 ? [0x66, 0xB8, 0xFF, 0xFF, 0xFF, 0xFF, 0xC3, 0x90] : [0xB8, 0xFF, 0xFF, 0xFF, 0xFF, 0xC3, 0x90, 0x90];
+    private byte[] StubBytes => _bits == 16 ? [0x66, 0xB8, 0xDA, 0xFF, 0xFF, 0xFF, 0xC3, 0x90] : [0xB8, 0xDA, 0xFF, 0xFF, 0xFF, 0xC3, 0x90, 0x90];
 
     /// <summary>Assembles the guest for 16, 32 or 64 bits at its load address.</summary>
     public static byte[] Assemble(int bits, uint origin)

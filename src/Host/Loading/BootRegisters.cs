@@ -63,7 +63,7 @@ internal readonly record struct BootRegisters(EntryMode Mode, ulong Entry, ulong
         s.Ds = s.Es = s.Ss = s.Fs = s.Gs = Segment(Data, 0, uint.MaxValue, DataAttributes);
         if (Mode != EntryMode.Long)
             return;
-        // A C function finds its argument in RDI and the return address that CALL would have pushed below a 16-byte boundary (psABI 3.2.2).
+        // A C function finds its argument in RDI and the return address that CALL would have pushed below a 16-byte boundary (AMD64 psABI 3.2.2).
         g.Rdi = Information;
         g.Rsp -= 8;
         s.Cs = Segment(Code64, 0, uint.MaxValue, Code64Attributes);

@@ -4,7 +4,7 @@ using Hv.Core;
 namespace Hv.Host.Loading;
 
 /// <summary>
-/// Reads statically linked ELF32 and ELF64 executables: PT_LOAD segments at their physical addresses (System V gABI, "Program Header"). Every
+/// Reads statically linked ELF32 and ELF64 executables: PT_LOAD segments at their physical addresses (ELF gABI, "Program Header"). Every
 /// field is a stranger's: each is checked against the file before it is used, and the work is bounded by the 65,534 headers a file can declare.
 /// </summary>
 internal static class ElfImage

@@ -4,7 +4,7 @@ using Hv.Core;
 namespace Hv.Host.Loading;
 
 /// <summary>
-/// Finds the multiboot-1 header and reads what it asks for (Multiboot Specification 0.6.96, 3.1): an ELF image, or the a.out kludge with
+/// Finds the multiboot-1 header and reads what it asks for (Multiboot 0.6.96, 3.1): an ELF image, or the a.out kludge with
 /// addresses in the header itself.
 /// </summary>
 internal static class MultibootImage

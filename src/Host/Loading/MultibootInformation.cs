@@ -16,7 +16,7 @@ internal readonly record struct MapEntry(ulong Start, ulong Size, bool IsUsable)
 internal readonly record struct LoadedModule(uint Start, uint End, string CommandLine);
 
 /// <summary>
-/// The boot information structure of multiboot-1 with everything it points to, in one block (Multiboot Specification 0.6.96, 3.3): memory sizes,
+/// The boot information structure of multiboot-1 with everything it points to, in one block (Multiboot 0.6.96, 3.3): memory sizes,
 /// command line, modules, memory map, loader name.
 /// </summary>
 internal sealed class MultibootInformation

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Hv.Host.Tests.Loading;
 
-/// <summary>Makes small ELF executables field by field (System V gABI, "ELF Header" and "Program Header").</summary>
+/// <summary>Makes small ELF executables field by field (ELF gABI, "ELF Header" and "Program Header").</summary>
 internal sealed class ElfBuilder(bool is64)
 {
     public const int SegmentOffset = 0x200;

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Hv.Host.Tests.Loading;
 
-/// <summary>Makes multiboot-1 headers (Multiboot Specification 0.6.96, 3.1).</summary>
+/// <summary>Makes multiboot-1 headers (Multiboot 0.6.96, 3.1).</summary>
 internal static class MultibootBuilder
 {
     public const uint Magic = 0x1BADB002, AddressFlag = 1 << 16;
