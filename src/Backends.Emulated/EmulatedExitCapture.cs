@@ -1,0 +1,84 @@
+using Hv.Core;
+using Hv.Core.Exits;
+using Hv.Core.Registers;
+using Hv.Cpu;
+using Hv.Cpu.Virtualization;
+
+namespace Hv.Backends.Emulated;
+
+/// <summary>The processor's events as neutral exits. Pure: reads the record and nothing else.</summary>
+internal sealed class EmulatedExitCapture : IExitCapture<EmulatedExit>
+{
+    /// <summary>Added to a <see cref="RunResult"/> that is no event, to tell it from an event's kind in <see cref="RawExit.Code"/>.</summary>
+    private const ulong ResultBase = 0x100;
+
+    /// <inheritdoc/>
+    public static void Capture(in EmulatedExit raw, out VmExit exit)
+    {
+        if (raw.Result != RunResult.Event)
+        {
+            exit = VmExit.Plain(ReasonOf(raw.Result), raw.Site, new RawExit(ResultBase + (ulong)raw.Result, 0, 0));
+            return;
+        }
+
+        ref readonly CpuEvent e = ref raw.Event;
+        ExitSite site = raw.Site with { InstructionLength = e.Length };
+        var code = new RawExit((ulong)e.Kind, e.Index, e.Kind == CpuEventKind.GuestPhysicalAccess ? e.Address : e.Value);
+        exit = e.Kind switch
+        {
+            CpuEventKind.VendorInstruction when e.Instruction == VendorInstruction.HvExit => VmExit.Plain(ExitReason.Hypercall, site, code),
+            CpuEventKind.PortIo or CpuEventKind.StringIo => VmExit.FromPortIo(site, code, PortOf(in e)),
+            CpuEventKind.GuestPhysicalAccess => VmExit.FromMemory(site, code, MemoryOf(in e)),
+            CpuEventKind.Rdmsr => VmExit.FromMsrRead(site, code, e.Index),
+            CpuEventKind.Wrmsr => VmExit.FromMsrWrite(site, code, e.Index, e.Value),
+            CpuEventKind.Cpuid => VmExit.FromCpuid(site, code, (uint)raw.Registers.Rax, (uint)raw.Registers.Rcx),
+            CpuEventKind.Exception => VmExit.FromException(site, code, new ExceptionExit((byte)e.Index, e.HasErrorCode, (uint)e.Value, e.Address)),
+            CpuEventKind.InterruptWindow => VmExit.Plain(ExitReason.InterruptWindow, site, code),
+            _ => VmExit.Plain(ExitReason.Unknown, site, code),
+        };
+    }
+
+    /// <summary>A raw exit in words.</summary>
+    public static string Describe(in RawExit raw)
+    {
+        if (raw.Code >= ResultBase && raw.Code - ResultBase <= (ulong)RunResult.Shutdown)
+            return $"run ended: {(RunResult)(raw.Code - ResultBase)}";
+        return raw.Code <= (ulong)CpuEventKind.InterruptWindow
+            ? $"{(CpuEventKind)raw.Code}, index 0x{raw.Info1:x}, detail 0x{raw.Info2:x}"
+            : $"unknown 0x{raw.Code:x}";
+    }
+
+    /// <summary>The mode in <see cref="VmExit.Mode"/>'s terms.</summary>
+    public static GuestMode ModeOf(in GeneralRegisters general, in SystemRegisters system)
+    {
+        const ulong ProtectionEnable = 1, LongModeActive = 1 << 10, VirtualMode = 1 << 17;
+        if ((system.Cr0 & ProtectionEnable) == 0)
+            return GuestMode.Real;
+        GuestMode mode = GuestMode.Protected;
+        if ((general.Rflags & VirtualMode) != 0)
+            return mode | GuestMode.Virtual8086;
+        if ((system.Efer & LongModeActive) != 0)
+        {
+            mode |= GuestMode.LongModeActive;
+            if (system.Cs.Long)
+                return mode | GuestMode.Code64;
+        }
+
+        return system.Cs.Default ? mode | GuestMode.Code32 : mode;
+    }
+
+    private static ExitReason ReasonOf(RunResult result) => result switch
+    {
+        RunResult.Budget => ExitReason.BudgetExpired,
+        RunResult.Stopped => ExitReason.Cancelled,
+        RunResult.Halted => ExitReason.Halt,
+        RunResult.Shutdown => ExitReason.Shutdown,
+        _ => ExitReason.Unknown,
+    };
+
+    private static PortIoExit PortOf(in CpuEvent e) =>
+        new((ushort)e.Index, e.Size, e.IsWrite, e.IsWrite ? (uint)e.Value : 0, e.Kind == CpuEventKind.StringIo);
+
+    private static MemoryExit MemoryOf(in CpuEvent e) =>
+        new(new Gpa(e.Address), e.Size, e.IsWrite, (e.Access & GuestAccess.Execute) != 0, e.IsWrite ? e.Value : 0);
+}

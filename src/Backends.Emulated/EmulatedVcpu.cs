@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using Hv.Core;
+using Hv.Core.Exits;
+using Hv.Core.Memory;
+using Hv.Core.Registers;
+using Hv.Cpu;
+using Hv.Cpu.Blocks;
+using Hv.Cpu.State;
+using Hv.Cpu.System;
+using Hv.Cpu.Virtualization;
+
+namespace Hv.Backends.Emulated;
+
+/// <summary>One processor as a vCPU: runs it, captures its event, and applies the host's answer to it.</summary>
+internal sealed class EmulatedVcpu : IVcpu
+{
+    private readonly Processor<EmulatedVirtualization> _processor;
+    private ulong _retiredBeforeReset;
+
+    public EmulatedVcpu(int index, GuestMemory memory, PartitionOptions options, CodeCache code)
+    {
+        Index = index;
+        _processor = new Processor<EmulatedVirtualization>(memory, options.Cpuid, default, code);
+        ResetState.Reset(_processor, bootstrap: index == 0);
+    }
+
+    /// <inheritdoc/>
+    public int Index { get; }
+
+    /// <inheritdoc/>
+    public ref GeneralRegisters Registers => ref _processor.State.Gpr;
+
+    /// <inheritdoc/>
+    public ulong InstructionsRetired => _processor.InstructionsRetired - _retiredBeforeReset;
+
+    /// <summary>Never set: this backend has no entry checks and cannot fail.</summary>
+    public string? LastFailure => null;
+
+    /// <inheritdoc/>
+    public void Run(long budget, out VmExit exit)
+    {
+        RunResult result = _processor.Run(budget);
+        ref CpuState s = ref _processor.State;
+        var site = new ExitSite(s.Gpr.Rip, 0, EmulatedExitCapture.ModeOf(in s.Gpr, in s.Sys), s.Sys.Cpl);
+        EmulatedExitCapture.Capture(new EmulatedExit(result, in _processor.Event, in s.Gpr, site), out exit);
+    }
+
+    /// <inheritdoc/>
+    public void Complete(in ExitCompletion completion)
+    {
+        if (completion.Kind == CompletionKind.Fault)
+            _processor.CompleteWithFault(completion.Vector, completion.HasErrorCode, completion.ErrorCode, completion.Address);
+        else
+            Retire(in completion);
+    }
+
+    /// <inheritdoc/>
+    public void RequestExit() => _processor.RequestStop();
+
+    /// <inheritdoc/>
+    public void SaveState(VcpuState state) => StateTransfer.Save(_processor, state);
+
+    /// <inheritdoc/>
+    public void LoadState(VcpuState state) => StateTransfer.Load(_processor, state);
+
+    /// <inheritdoc/>
+    public void Reset()
+    {
+        ResetState.Reset(_processor, bootstrap: Index == 0);
+        _processor.InterruptWindowWanted = false;
+        _retiredBeforeReset = _processor.InstructionsRetired;
+    }
+
+    /// <inheritdoc/>
+    public bool TryTranslate(Gva address, out Gpa physical) => _processor.TryTranslate(address, out physical);
+
+    /// <inheritdoc/>
+    public bool TryInterrupt(byte vector)
+    {
+        ref CpuState s = ref _processor.State;
+        if (!Interrupts.CanTakeInterrupt(ref s))
+            return false;
+        s.Delivery = new EventDelivery { Kind = DeliveryKind.Interrupt, Vector = vector };
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void RequestInterruptWindow(bool wanted) => _processor.InterruptWindowWanted = wanted;
+
+    /// <inheritdoc/>
+    public void InterceptExceptions(uint vectors) => _processor.Virtualization.Exceptions = vectors;
+
+    /// <inheritdoc/>
+    public void Dispose() => _processor.Dispose();
+
+    private void Retire(in ExitCompletion completion)
+    {
+        ref CpuState s = ref _processor.State;
+        ref readonly CpuEvent e = ref _processor.Event;
+        bool hasValue = completion.Kind == CompletionKind.RetireWith;
+        switch (e.Kind)
+        {
+            case CpuEventKind.VendorInstruction:
+                if (hasValue)
+                    s.Gpr.Rax = completion.Value;
+                RegisterCompletion.Skip(ref s, in e);
+                break;
+            case CpuEventKind.PortIo or CpuEventKind.StringIo when e.IsWrite:
+                PortCompletion.CompleteOut(ref s, in e);
+                break;
+            case CpuEventKind.PortIo or CpuEventKind.StringIo:
+                PortCompletion.CompleteIn(ref s, _processor, in e, completion.Value);
+                break;
+            case CpuEventKind.GuestPhysicalAccess:
+                _processor.CompleteDeviceAccess(completion.Value);
+                break;
+            case CpuEventKind.Rdmsr when hasValue:
+                RegisterCompletion.Pair(ref s, in e, completion.Value);
+                break;
+            case CpuEventKind.Exception:
+                // The host has dealt with the cause: the instruction runs again.
+                break;
+            default:
+                RegisterCompletion.Skip(ref s, in e);
+                break;
+        }
+    }
+}
