@@ -1,12 +1,20 @@
 using Hv.Contracts;
 
 
-// The contract suite on the Emulated backend. It declares no deviation: it is the processor itself.
+// The contract suite on the Emulated backend.
 namespace Hv.Backends.Emulated.Tests;
 
 internal static class Subject
 {
-    public static BackendUnderTest Emulated { get; } = new(() => new EmulatedBackend()) { CreateOther = () => new Vmx.VmxBackend() };
+    public static BackendUnderTest Emulated { get; } = new(() => new EmulatedBackend()) 
+    {
+        CreateOther = () => new Vmx.VmxBackend(),
+        Deviations =
+        [
+            new(Rules.InvalidStateIsRefused,
+                "the processor alone has no entry checks; a state that it could not be in is forced into one that it can run (Hv.Cpu.System.StateTransfer)"),
+        ],
+    };
 }
 
 public sealed class EmulatedActivity() : ActivityContract(Subject.Emulated);

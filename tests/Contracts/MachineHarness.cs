@@ -21,12 +21,17 @@ public sealed class MachineHarness : IDisposable
     private readonly ExitLog _log = new();
     private readonly ServiceProvider _services;
 
-    public MachineHarness(IBackend backend, GuestImage image, VirtualMachineOptions? options = null)
+    /// <summary>Makes the machine.</summary>
+    /// <param name="backend">What runs it.</param>
+    /// <param name="image">Its guest.</param>
+    /// <param name="options">Options; null for the usual ones.</param>
+    /// <param name="observer">Sees the exits instead of <see cref="Exits"/>; null for that log.</param>
+    public MachineHarness(IBackend backend, GuestImage image, VirtualMachineOptions? options = null, IExitObserver? observer = null)
     {
         _services = new ServiceCollection().AddSingleton<IConsole>(_console).AddHvCore().BuildServiceProvider();
         Image = image;
         Memory = image.CreateMemory();
-        Machine = _services.GetRequiredService<VirtualMachineFactory>().Create(backend, Memory, (options ?? new()) with { Observer = _log });
+        Machine = _services.GetRequiredService<VirtualMachineFactory>().Create(backend, Memory, (options ?? new()) with { Observer = observer ?? _log });
         var state = new VcpuState();
         Processor.SaveState(state);
         image.ApplyEntry(state);

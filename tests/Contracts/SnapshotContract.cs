@@ -1,9 +1,11 @@
 using Hv.Contracts.Guests;
 using Hv.Core;
+using Hv.Core.Exits;
 using Hv.Core.Hypercalls;
 using Hv.Core.Machine;
 using Hv.Core.Memory;
 using Hv.Core.Paravirt;
+using Hv.Core.Registers;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -84,6 +86,36 @@ public abstract class SnapshotContract(BackendUnderTest subject) : ContractTest(
         Assert.Equal(plain.Processor.InstructionsRetired, saved.Processor.InstructionsRetired);
     }
 
+    [Theory]
+    [MemberData(nameof(Modes.Sizes), MemberType = typeof(Modes))]
+    public void Saving_a_vcpu_at_each_exit_before_it_is_answered_changes_nothing(CodeMode mode)
+    {
+        GuestImage image = GuestImage.Of(mode, c =>
+        {
+            c.Rdmsr(GuestCode.ApiMagic);
+            c.Wrmsr(GuestCode.ApiMagic, GuestLayout.ParaState);
+            c.Hypercall(0);
+            c.Store(0, eax);
+            c.@in(al, 0x71);
+            c.mov(edi, (int)GuestLayout.Results + 8);
+            c.mov(ecx, 2);
+            c.mov(edx, 0x71);
+            c.rep.insd();
+            c.mov(eax, 1);
+            c.cpuid();
+            c.Store(3, eax);
+            c.Done();
+        }).WithParaState();
+        using MachineHarness plain = Boot(image);
+        using var watched = new MachineHarness(Backend, image, observer: new SavingObserver());
+        plain.RunToEnd();
+        watched.RunToEnd();
+        Assert.Equal(0x5A5AUL, plain.Result(0));
+        for (int slot = 0; slot < 4; slot++)
+            Assert.Equal(plain.Result(slot), watched.Result(slot));
+        Assert.Equal(plain.Exits.Count, (int)watched.Machine.Statistics.Total);
+    }
+
     [Fact]
     public void A_machine_of_another_shape_refuses_the_snapshot()
     {
@@ -93,6 +125,14 @@ public abstract class SnapshotContract(BackendUnderTest subject) : ContractTest(
         MachineSnapshot snapshot = one.Machine.Save();
         Assert.Throws<ArgumentException>(() => two.Machine.Restore(snapshot));
         Assert.Throws<ArgumentException>(() => other.Machine.Restore(snapshot));
+    }
+
+    /// <summary>Saves the vCPU at each exit, as a tracer that prints registers does.</summary>
+    private sealed class SavingObserver : IExitObserver
+    {
+        private readonly VcpuState _state = new();
+
+        public void OnExit(VirtualCpu vcpu, in VmExit exit) => vcpu.Processor.SaveState(_state);
     }
 
     private static string Alphabet => "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
