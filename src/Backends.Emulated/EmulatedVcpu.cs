@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Hv.Core;
 using Hv.Core.Exits;
 using Hv.Core.Memory;
@@ -48,10 +47,16 @@ internal sealed class EmulatedVcpu : IVcpu
     /// <inheritdoc/>
     public void Complete(in ExitCompletion completion)
     {
-        if (completion.Kind == CompletionKind.Fault)
-            _processor.CompleteWithFault(completion.Vector, completion.HasErrorCode, completion.ErrorCode, completion.Address);
-        else
+        if (completion.Kind != CompletionKind.Fault)
+        {
             Retire(in completion);
+            return;
+        }
+
+        // Injected, so not offered for interception again; a fault of a delivery that an exit cut off combines with it (SDM 3A 6.15, table 6-5).
+        if (_processor.Pending.Kind != PendingEventKind.None)
+            _processor.Interrupted = _processor.Pending;
+        _processor.Deliver(new PendingEvent(PendingEventKind.Exception, completion.Vector, completion.HasErrorCode, completion.ErrorCode, completion.Address), 0);
     }
 
     /// <inheritdoc/>
@@ -77,10 +82,9 @@ internal sealed class EmulatedVcpu : IVcpu
     /// <inheritdoc/>
     public bool TryInterrupt(byte vector)
     {
-        ref CpuState s = ref _processor.State;
-        if (!Interrupts.CanTakeInterrupt(ref s))
+        if (!_processor.CanInterrupt(ref _processor.State))
             return false;
-        s.Delivery = new EventDelivery { Kind = DeliveryKind.Interrupt, Vector = vector };
+        _processor.Deliver(new PendingEvent(PendingEventKind.Interrupt, vector, false, 0, 0), 0);
         return true;
     }
 
@@ -95,33 +99,28 @@ internal sealed class EmulatedVcpu : IVcpu
 
     private void Retire(in ExitCompletion completion)
     {
-        ref CpuState s = ref _processor.State;
-        ref readonly CpuEvent e = ref _processor.Event;
         bool hasValue = completion.Kind == CompletionKind.RetireWith;
-        switch (e.Kind)
+        switch (_processor.Event.Kind)
         {
             case CpuEventKind.VendorInstruction:
                 if (hasValue)
-                    s.Gpr.Rax = completion.Value;
-                RegisterCompletion.Skip(ref s, in e);
-                break;
-            case CpuEventKind.PortIo or CpuEventKind.StringIo when e.IsWrite:
-                PortCompletion.CompleteOut(ref s, in e);
+                    _processor.State.Gpr.Rax = completion.Value;
+                _processor.Retire();
                 break;
             case CpuEventKind.PortIo or CpuEventKind.StringIo:
-                PortCompletion.CompleteIn(ref s, _processor, in e, completion.Value);
+                PortCompletion.Complete(_processor, completion.Value);
                 break;
             case CpuEventKind.GuestPhysicalAccess:
                 _processor.CompleteDeviceAccess(completion.Value);
                 break;
             case CpuEventKind.Rdmsr when hasValue:
-                RegisterCompletion.Pair(ref s, in e, completion.Value);
+                RegisterCompletion.Pair(_processor, completion.Value);
                 break;
             case CpuEventKind.Exception:
                 // The host has dealt with the cause: the instruction runs again.
                 break;
             default:
-                RegisterCompletion.Skip(ref s, in e);
+                _processor.Retire();
                 break;
         }
     }
