@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Hv.Backends.Emulated;
 using Hv.Backends.Kvm;
 using Hv.Core;
 using Hv.Core.Hypercalls;
@@ -20,6 +21,7 @@ internal static class HostComposition
 
     /// <summary>Adds every backend. One line each: adding a backend means adding a line.</summary>
     public static IServiceCollection AddBackends(this IServiceCollection services) => services
+        .AddEmulatedBackend()
         .AddKvmBackend();
 
     /// <summary>Composes a host that runs one guest.</summary>
