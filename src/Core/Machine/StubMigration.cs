@@ -1,4 +1,3 @@
-using Hv.Core.Exits;
 using Hv.Core.Paravirt;
 using Hv.Core.Registers;
 
@@ -10,33 +9,32 @@ namespace Hv.Core.Machine;
 /// </summary>
 internal static class StubMigration
 {
+    private const ulong EferLma = 1 << 10;
+
     /// <summary>Rewrites the stubs of all registrations.</summary>
     public static IReadOnlyList<StubRestoration> Apply(VirtualMachine machine)
     {
-        ExitEncoding encoding = machine.Backend.Encoding;
         var results = new List<StubRestoration>();
-        var done = new Dictionary<PatchedStub, (StubOutcome Outcome, PatchedStub Now)>();
         foreach (VirtualCpu vcpu in machine.Vcpus)
         {
-            if (vcpu.Registration is not { } registration)
-                continue;
-            // vCPUs may share a stub; it is rewritten once.
-            PatchedStub before = registration.Stub;
-            if (!done.TryGetValue(before, out (StubOutcome Outcome, PatchedStub Now) result))
-            {
-                PatchedStub now = before;
-                result = (StubPatcher.Rewrite(machine.Memory, ref now, encoding), now);
-                done.Add(before, result);
-                if (result.Outcome == StubOutcome.Patched)
-                    MoveBehindExit(machine, before, now);
-            }
-
-            vcpu.Registration = registration with { Stub = result.Now };
-            results.Add(new StubRestoration(vcpu.Index, before.Address, result.Outcome));
-            machine.Log.StubRewritten(vcpu.Index, before.Address, result.Outcome);
+            if (vcpu.Registration is { } registration)
+                results.Add(new StubRestoration(vcpu.Index, registration.Stub.Address, Apply(vcpu, registration)));
         }
 
         return results;
+    }
+
+    /// <summary>Gives a vCPU a saved registration and rewrites its stub. vCPUs may share one: the second finds it rewritten.</summary>
+    public static StubOutcome Apply(VirtualCpu vcpu, in ParaRegistration saved)
+    {
+        VirtualMachine machine = vcpu.Machine;
+        PatchedStub now = saved.Stub;
+        StubOutcome outcome = StubPatcher.Rewrite(machine.Memory, ref now, machine.Backend.Encoding);
+        if (outcome == StubOutcome.Patched)
+            MoveBehindExit(machine, saved.Stub, now);
+        vcpu.Registration = saved with { Stub = now };
+        machine.Log.StubRewritten(vcpu.Index, now.Address, outcome);
+        return outcome;
     }
 
     private static void MoveBehindExit(VirtualMachine machine, in PatchedStub before, in PatchedStub now)
@@ -56,6 +54,4 @@ internal static class StubMigration
                 processor.Registers.Rip += (ulong)shift;
         }
     }
-
-    private const ulong EferLma = 1 << 10;
 }

@@ -149,6 +149,23 @@ public sealed class VirtualCpu
         return revertStub && dropped is { } registration ? StubPatcher.Revert(Machine.Memory, registration.Stub) : null;
     }
 
+    /// <summary>Gives back a registration that was saved from this vCPU or from one of another backend; the guest's memory must be back already. The stub gets
+    /// this backend's exit instruction (docs/adr/0013-stub-room.md).</summary>
+    /// <returns>What became of the stub; the vCPU is registered in any case.</returns>
+    /// <exception cref="InvalidOperationException">The machine runs.</exception>
+    public StubOutcome RestoreRegistration(in ParaRegistration saved)
+    {
+        Machine.Enter();
+        try
+        {
+            return StubMigration.Apply(this, in saved);
+        }
+        finally
+        {
+            Machine.Leave();
+        }
+    }
+
     private VcpuActivity InitialActivity => Index == 0 ? VcpuActivity.Running : VcpuActivity.WaitForStart;
 
     /// <summary>Whether it can run now. Applies a start and delivers an interrupt where either waits.</summary>

@@ -48,16 +48,24 @@ public static class StubPatcher
         return memory.TryWrite(stub, Image(encoding, bytes)) ? StubOutcome.Patched : StubOutcome.NotWritable;
     }
 
-    /// <summary>Rewrites a patched stub with another backend's exit instruction, if the stub still is what was patched and there is room.</summary>
+    /// <summary>Rewrites a patched stub with another backend's exit instruction, if the stub still is what was patched and there is room. One that holds it
+    /// already is left as it is.</summary>
     /// <param name="memory">The guest's memory.</param>
     /// <param name="patch">What was written before; on success what is there now.</param>
     /// <param name="encoding">The present backend's exit instruction.</param>
     public static StubOutcome Rewrite(GuestMemory memory, ref PatchedStub patch, ExitEncoding encoding)
     {
-        if (!Holds(memory, patch))
-            return StubOutcome.BytesChanged;
         if (encoding.Length + 1 > patch.Room)
             return StubOutcome.NoRoom;
+        PatchedStub wanted = patch with { Encoding = encoding };
+        if (Holds(memory, wanted))
+        {
+            patch = wanted;
+            return StubOutcome.Patched;
+        }
+
+        if (!Holds(memory, patch))
+            return StubOutcome.BytesChanged;
         // The bytes behind a shorter stub are the guest's again.
         Span<byte> bytes = stackalloc byte[ExitEncoding.MaxLength + 1];
         int written = Math.Max(patch.Length, encoding.Length + 1);
@@ -65,7 +73,7 @@ public static class StubPatcher
         Image(encoding, bytes);
         if (!memory.TryWrite(patch.Address, bytes[..written]))
             return StubOutcome.NotWritable;
-        patch = patch with { Encoding = encoding };
+        patch = wanted;
         return StubOutcome.Patched;
     }
 

@@ -194,6 +194,36 @@ public sealed class SnapshotTests
         Assert.Equal([0xD0, 0xD1, 0xC3, 0], other.Bytes(0x9000, 4));
     }
 
+    [Fact]
+    public void A_registration_alone_can_be_saved_dropped_and_restored_elsewhere()
+    {
+        using Guest guest = Registered(0x1122_3344_5566_7788);
+        ParaRegistration saved = Assert.NotNull(guest.Cpu.Registration);
+        using var other = new Guest(backend: new FakeBackend("Short", FakeBackend.Two));
+        other.Memory.TryWrite(new Gpa(Stub), guest.Bytes(Stub, 8));
+
+        Assert.Equal(StubOutcome.Patched, other.Cpu.RestoreRegistration(saved));
+        // Again, as a second vCPU that shares the stub would.
+        Assert.Equal(StubOutcome.Patched, other.Cpu.RestoreRegistration(saved));
+
+        Assert.Equal([0xD0, 0xD1, 0xC3, 0x55], other.Bytes(Stub, 4));
+        Assert.Equal(new Gpa(Page), other.Cpu.Registration?.ParaStateAddress);
+        Assert.Equal(StubOutcome.Reverted, other.Cpu.DropRegistration(revertStub: true));
+        Assert.Equal([0x88, 0x77, 0x66, 0x55], other.Bytes(Stub, 4));
+    }
+
+    [Fact]
+    public void A_registration_restored_without_its_stub_is_reported()
+    {
+        using Guest guest = Registered(0);
+        using var other = new Guest(backend: new FakeBackend("Short", FakeBackend.Two));
+
+        Assert.Equal(StubOutcome.BytesChanged, other.Cpu.RestoreRegistration(guest.Cpu.Registration!.Value));
+
+        Assert.Equal(new byte[4], other.Bytes(Stub, 4));
+        Assert.NotNull(other.Cpu.Registration);
+    }
+
     [Theory]
     [InlineData(0, 0)]
     [InlineData(3, 2)]
