@@ -33,7 +33,8 @@ public interface IVcpu : IDisposable
     /// <summary>Answers the last exit.</summary>
     void Complete(in ExitCompletion completion);
 
-    /// <summary>Makes a running or the next <see cref="Run"/> return <see cref="ExitReason.Cancelled"/> soon. May be called from any thread.</summary>
+    /// <summary>Makes a running or the next <see cref="Run"/> return <see cref="ExitReason.Cancelled"/> soon. May be called from any
+    /// thread.</summary>
     void RequestExit();
 
     /// <summary>Copies all state out. Legal at any exit: an exit that is not completed yet is saved as not yet executed.</summary>

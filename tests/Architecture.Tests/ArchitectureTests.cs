@@ -47,7 +47,9 @@ public sealed class ArchitectureTests
 
     [Fact]
     public void No_file_is_a_catch_all() =>
-        None(new[] { "src", "tests", "bench" }.SelectMany(folder => Repository.Files(folder, "*.cs")).SelectMany(f => SourceRules.CatchAllName(Repository.Relative(f))));
+        None(new[] { "src", "tests", "bench" }
+            .SelectMany(folder => Repository.Files(folder, "*.cs"))
+            .SelectMany(f => SourceRules.CatchAllName(Repository.Relative(f))));
 
     // All of them, in full: the runner's own message shows five and cuts them.
     private static void None(IEnumerable<string> findings)

@@ -24,7 +24,7 @@ public static class DependencyRules
     /// <param name="project">The project's name, for example <c>Hv.Cpu</c>.</param>
     /// <param name="csproj">Its file's text.</param>
     public static IEnumerable<string> ForbiddenProjectReferences(string project, string csproj) =>
-        Forbidden(project, XDocument.Parse(csproj).Descendants("ProjectReference").Select(e => Path.GetFileNameWithoutExtension(e.Attribute("Include")!.Value.Replace('\\', '/'))));
+        Forbidden(project, XDocument.Parse(csproj).Descendants("ProjectReference").Select(e => ProjectName(e.Attribute("Include")!.Value)));
 
     /// <summary>Package references of Core beyond abstractions.</summary>
     public static IEnumerable<string> ForbiddenCorePackages(string csproj) =>
@@ -37,12 +37,18 @@ public static class DependencyRules
     public static IEnumerable<string> ForbiddenAssemblyReferences(string assembly, IReadOnlyCollection<string> references)
     {
         IEnumerable<string> ours = references.Where(r => r.StartsWith("Hv.", StringComparison.Ordinal) || r == "hv");
-        IEnumerable<string> foreign = assembly != "Hv.Core" ? [] : references.Except(ours).Where(r => !IsRuntime(r) && !IsAbstraction(r)).Select(r => $"{assembly} references {r}");
+        IEnumerable<string> foreign = assembly != "Hv.Core"
+            ? []
+            : references.Except(ours).Where(r => !IsRuntime(r) && !IsAbstraction(r)).Select(r => $"{assembly} references {r}");
         return Forbidden(assembly, ours).Concat(foreign);
     }
 
     private static IEnumerable<string> Forbidden(string project, IEnumerable<string> references) =>
-        Allowed.TryGetValue(project, out string[]? allowed) ? references.Except(allowed).Select(r => $"{project} references {r}") : [$"{project} has no rule: add it to DependencyRules"];
+        Allowed.TryGetValue(project, out string[]? allowed)
+            ? references.Except(allowed).Select(r => $"{project} references {r}")
+            : [$"{project} has no rule: add it to DependencyRules"];
+
+    private static string ProjectName(string path) => Path.GetFileNameWithoutExtension(path.Replace('\\', '/'));
 
     private static bool IsRuntime(string name) => name == "System" || name.StartsWith("System.", StringComparison.Ordinal);
 

@@ -9,7 +9,8 @@ public static partial class SourceRules
 
     private static readonly HashSet<string> VendorWords = new(StringComparer.OrdinalIgnoreCase)
     {
-        "intel", "amd", "genuineintel", "authenticamd", "vmx", "svm", "vmxon", "vmxoff", "vmcs", "vmcb", "vmcall", "vmmcall", "vmlaunch", "vmresume", "vmrun",
+        "intel", "amd", "genuineintel", "authenticamd", "vmx", "svm", "vmxon", "vmxoff", "vmcs", "vmcb", "vmcall", "vmmcall",
+        "vmlaunch", "vmresume", "vmrun",
         "vmread", "vmwrite", "vmload", "vmsave", "ept", "npt", "invept", "stgi", "clgi", "skinit", "msrpm", "iopm",
     };
 
@@ -20,7 +21,7 @@ public static partial class SourceRules
     /// <summary>Vendors' words in identifiers, strings and comments alike.</summary>
     public static IEnumerable<string> VendorWordsIn(string path, string text) =>
         from match in Words().Matches(text)
-        where VendorWords.Contains(match.Value) || VendorStems.Any(s => match.Value.Contains(s, StringComparison.OrdinalIgnoreCase) && !IsOrdinaryWord(match.Value))
+        where VendorWords.Contains(match.Value) || (HasVendorStem(match.Value) && !IsOrdinaryWord(match.Value))
         select $"{path}:{LineOf(text, match.Index)}: vendor's word '{match.Value}'";
 
     /// <summary>Each <c>unsafe</c> has a reason that begins with SAFETY within the three lines above it.</summary>
@@ -47,6 +48,8 @@ public static partial class SourceRules
         IEnumerable<string> words = Words().Matches(Path.GetFileNameWithoutExtension(path)).Select(m => m.Value);
         return words.Any(w => CatchAllStems.Contains(w, StringComparer.OrdinalIgnoreCase)) ? [$"{path}: a catch-all name"] : [];
     }
+
+    private static bool HasVendorStem(string word) => VendorStems.Any(s => word.Contains(s, StringComparison.OrdinalIgnoreCase));
 
     private static bool IsOrdinaryWord(string word) => word.StartsWith("intell", StringComparison.OrdinalIgnoreCase);
 

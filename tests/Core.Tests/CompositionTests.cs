@@ -51,7 +51,8 @@ public sealed class CompositionTests
         using ServiceProvider services = new ServiceCollection().AddHvCore().AddHvCore().BuildServiceProvider(validateScopes: true);
         using GuestMemory memory = GuestMemory.OfSize(0x1000);
 
-        using VirtualMachine machine = services.GetRequiredService<VirtualMachineFactory>().Create(new FakeBackend(), memory, new VirtualMachineOptions());
+        VirtualMachineFactory factory = services.GetRequiredService<VirtualMachineFactory>();
+        using VirtualMachine machine = factory.Create(new FakeBackend(), memory, new VirtualMachineOptions());
 
         Assert.Equal(5, services.GetServices<IHypercallHandler>().Count());
         Assert.IsType<NullConsole>(services.GetRequiredService<IConsole>());

@@ -25,7 +25,8 @@ internal sealed class RangeTable<THandler> where THandler : class
             if (i > 0 && sorted[i].First <= sorted[i - 1].Last)
             {
                 throw new ArgumentException(
-                    $"{kind} 0x{sorted[i].First:x} has two owners, {sorted[i - 1].Handler.GetType().Name} and {sorted[i].Handler.GetType().Name}; register one of them",
+                    $"{kind} 0x{sorted[i].First:x} has two owners, {sorted[i - 1].Handler.GetType().Name} and {sorted[i].Handler.GetType().Name}; " +
+                    "register one of them",
                     nameof(rows));
             }
         }

@@ -7,7 +7,8 @@ namespace Hv.Core.Devices;
 /// <param name="Last">The last byte.</param>
 public readonly record struct MemoryRange(Gpa First, Gpa Last);
 
-/// <summary>Serves accesses to guest-physical addresses that no memory slot serves (device memory, and writes to read-only slots). An access belongs to
+/// <summary>Serves accesses to guest-physical addresses that no memory slot serves (device memory, and writes to read-only slots). An access belongs
+/// to
 /// the owner of its first byte. Called by one vCPU at a time; must not throw whatever the guest passes.</summary>
 public interface IMemoryHandler
 {

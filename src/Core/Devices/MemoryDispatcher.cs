@@ -14,7 +14,8 @@ public sealed class MemoryDispatcher
     public MemoryDispatcher(IEnumerable<IMemoryHandler> handlers) =>
         _table = new("address", handlers.Select(h => (h.Range.First.Value, h.Range.Last.Value, h)));
 
-    /// <summary>Answers one access. A fetch is #UD: an idle bus gives bytes of all ones, and FF FF is an undefined instruction (SDM 2D A.4.2, group 5).</summary>
+    /// <summary>Answers one access. A fetch is #UD: an idle bus gives bytes of all ones, and FF FF is an undefined instruction (SDM 2D A.4.2, group
+    /// 5).</summary>
     public ExitCompletion Dispatch(VirtualCpu vcpu, in MemoryExit access)
     {
         if (access.IsFetch)

@@ -78,7 +78,8 @@ public readonly struct VmExit
     public static VmExit FromMsrRead(in ExitSite site, in RawExit raw, uint index) => new(ExitReason.MsrRead, site, raw, new MsrExit(index, 0));
 
     /// <summary>An exit by WRMSR.</summary>
-    public static VmExit FromMsrWrite(in ExitSite site, in RawExit raw, uint index, ulong value) => new(ExitReason.MsrWrite, site, raw, new MsrExit(index, value));
+    public static VmExit FromMsrWrite(in ExitSite site, in RawExit raw, uint index, ulong value) =>
+        new(ExitReason.MsrWrite, site, raw, new MsrExit(index, value));
 
     /// <summary>An exit by CPUID.</summary>
     public static VmExit FromCpuid(in ExitSite site, in RawExit raw, uint leaf, uint subleaf) => new(site, raw, new CpuidExit(leaf, subleaf));

@@ -8,7 +8,8 @@ public enum HypercallOutcomeKind : byte
     /// <summary>The call is done; the guest sees a result.</summary>
     Return,
 
-    /// <summary>Whoever runs the machine answers it: the run stops, and the vCPU waits for <see cref="Machine.VirtualCpu.CompleteHypercall(ulong)"/>.</summary>
+    /// <summary>Whoever runs the machine answers it: the run stops, and the vCPU waits for
+    /// <see cref="Machine.VirtualCpu.CompleteHypercall(ulong)"/>.</summary>
     ExitToUser,
 
     /// <summary>The guest is done; the machine stops with an exit code.</summary>

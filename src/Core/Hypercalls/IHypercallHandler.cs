@@ -2,7 +2,8 @@ using Hv.Core.Machine;
 
 namespace Hv.Core.Hypercalls;
 
-/// <summary>Serves one hypercall number. Registered through DI, or for one machine in its options. Called by one vCPU at a time; must not throw whatever
+/// <summary>Serves one hypercall number. Registered through DI, or for one machine in its options. Called by one vCPU at a time; must not throw
+/// whatever
 /// the guest passes.</summary>
 public interface IHypercallHandler
 {

@@ -10,7 +10,8 @@ namespace Hv.Core.Machine;
 
 /// <summary>Answers one exit: frozen tables, no allocation.</summary>
 internal sealed class ExitDispatcher(
-    IBackend backend, HypercallTable hypercalls, MsrDispatcher msrs, PortDispatcher ports, MemoryDispatcher memory, CpuidTable cpuid, bool allowUserHypercalls)
+    IBackend backend, HypercallTable hypercalls, MsrDispatcher msrs, PortDispatcher ports, MemoryDispatcher memory, CpuidTable cpuid,
+    bool allowUserHypercalls)
 {
     /// <summary>Answers <paramref name="exit"/>.</summary>
     /// <returns>Whether the vCPU goes on with its slice.</returns>
@@ -89,7 +90,8 @@ internal sealed class ExitDispatcher(
         return Divert(vcpu, in exit, in arguments, outcome, session);
     }
 
-    /// <summary>The outcomes of a hypercall that do not return to the guest at once. Apart from <see cref="Hypercall"/>, whose every call would otherwise clear
+    /// <summary>The outcomes of a hypercall that do not return to the guest at once. Apart from <see cref="Hypercall"/>, whose every call would
+    /// otherwise clear
     /// the stack space of the stop's description.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool Divert(VirtualCpu vcpu, in VmExit exit, in HypercallArguments arguments, HypercallOutcome outcome, RunSession session)

@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace Hv.Core.Machine;
 
-/// <summary>External interrupts that wait for one vCPU: a bit for each vector, the highest first, as on a local APIC (SDM 3A, Interrupt Acceptance for Fixed Interrupts). May be filled
+/// <summary>External interrupts that wait for one vCPU: a bit for each vector, the highest first, as on a local APIC (SDM 3A, Interrupt Acceptance
+/// for Fixed Interrupts). May be filled
 /// from any thread.</summary>
 internal sealed class InterruptQueue
 {

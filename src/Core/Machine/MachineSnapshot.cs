@@ -41,7 +41,8 @@ public sealed class MachineSnapshot
 /// <param name="StartState">The state that it was about to be started with, or null.</param>
 /// <param name="Interrupts">Waiting interrupts: a bit for each vector.</param>
 public sealed record VcpuSnapshot(
-    VcpuState State, VcpuActivity Activity, ParaRegistration? Registration, PendingHypercall? Pending, VcpuState? StartState, IReadOnlyList<ulong> Interrupts);
+    VcpuState State, VcpuActivity Activity, ParaRegistration? Registration, PendingHypercall? Pending,
+    VcpuState? StartState, IReadOnlyList<ulong> Interrupts);
 
 /// <summary>What a restore did about one vCPU's stub.</summary>
 /// <param name="VcpuIndex">The vCPU.</param>

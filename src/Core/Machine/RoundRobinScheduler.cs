@@ -1,7 +1,8 @@
 namespace Hv.Core.Machine;
 
 /// <summary>
-/// Runs all vCPUs on the calling thread, in turn, a quantum of instructions each. Depends on nothing but the guest and the quantum, and a run that is cut by
+/// Runs all vCPUs on the calling thread, in turn, a quantum of instructions each. Depends on nothing but the guest and the quantum, and a run that
+/// is cut by
 /// a limit goes on where it was, so that the same guest gives the same interleaving however it is run (docs/adr/0014-scheduling.md).
 /// </summary>
 internal sealed class RoundRobinScheduler(IReadOnlyList<VirtualCpu> vcpus, RunLoop loop, int quantum, bool countsInstructions)

@@ -3,7 +3,8 @@ using System.Runtime.ExceptionServices;
 namespace Hv.Core.Machine;
 
 /// <summary>
-/// Runs each vCPU on a named thread of its own, at the same time. Exits are answered one at a time. The threads live for one run: a stop from anywhere
+/// Runs each vCPU on a named thread of its own, at the same time. Exits are answered one at a time. The threads live for one run: a stop from
+/// anywhere
 /// kicks them all, and <see cref="Run"/> returns when the last has ended.
 /// </summary>
 internal sealed class ThreadedScheduler(IReadOnlyList<VirtualCpu> vcpus, RunLoop loop)

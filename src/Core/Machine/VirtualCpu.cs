@@ -21,7 +21,8 @@ public enum VcpuActivity : byte
 }
 
 /// <summary>
-/// One vCPU of a machine: the backend's processor with what the core keeps for it. Use it while the machine does not run, or from a handler that it called;
+/// One vCPU of a machine: the backend's processor with what the core keeps for it. Use it while the machine does not run, or from a handler that it
+/// called;
 /// <see cref="QueueInterrupt"/> may come from any thread.
 /// </summary>
 public sealed class VirtualCpu
@@ -61,7 +62,8 @@ public sealed class VirtualCpu
     /// <summary>Its counters.</summary>
     public ExitStatistics Statistics { get; } = new();
 
-    /// <summary>Gives the result of <see cref="Pending"/>: RAX is written (outside long mode its low 32 bits, zero-extended) and the vCPU can run on.</summary>
+    /// <summary>Gives the result of <see cref="Pending"/>: RAX is written (outside long mode its low 32 bits, zero-extended) and the vCPU can run
+    /// on.</summary>
     public CompletionOutcome CompleteHypercall(ulong result)
     {
         if (_pending is { } call)
@@ -109,7 +111,8 @@ public sealed class VirtualCpu
         return true;
     }
 
-    /// <summary>Queues an external interrupt (32..255; lower vectors are exceptions). Delivered as soon as the guest can take it; wakes a halted vCPU.
+    /// <summary>Queues an external interrupt (32..255; lower vectors are exceptions). Delivered as soon as the guest can take it; wakes a halted
+    /// vCPU.
     /// May be called from any thread.</summary>
     public void QueueInterrupt(byte vector)
     {
@@ -118,7 +121,8 @@ public sealed class VirtualCpu
         Processor.RequestExit();
     }
 
-    /// <summary>The state after RESET: the registration is dropped (the stub's bytes stay: they are the guest's memory), a pending hypercall is ended, waiting
+    /// <summary>The state after RESET: the registration is dropped (the stub's bytes stay: they are the guest's memory), a pending hypercall is
+    /// ended, waiting
     /// interrupts are gone. Memory is left alone. vCPU 0 runs again, another one waits to be started.</summary>
     /// <exception cref="InvalidOperationException">The machine runs.</exception>
     public void Reset()
@@ -149,7 +153,8 @@ public sealed class VirtualCpu
         return revertStub && dropped is { } registration ? StubPatcher.Revert(Machine.Memory, registration.Stub) : null;
     }
 
-    /// <summary>Gives back a registration that was saved from this vCPU or from one of another backend; the guest's memory must be back already. The stub gets
+    /// <summary>Gives back a registration that was saved from this vCPU or from one of another backend; the guest's memory must be back already. The
+    /// stub gets
     /// this backend's exit instruction (docs/adr/0013-stub-room.md).</summary>
     /// <returns>What became of the stub; the vCPU is registered in any case.</returns>
     /// <exception cref="InvalidOperationException">The machine runs.</exception>

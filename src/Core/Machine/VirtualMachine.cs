@@ -5,7 +5,8 @@ using Hv.Core.Paravirt;
 namespace Hv.Core.Machine;
 
 /// <summary>
-/// A guest: a backend's partition, its vCPUs and what answers their exits. Made by <see cref="VirtualMachineFactory"/>. One thread at a time uses it; only
+/// A guest: a backend's partition, its vCPUs and what answers their exits. Made by <see cref="VirtualMachineFactory"/>. One thread at a time uses
+/// it; only
 /// <see cref="RequestStop"/> and <see cref="VirtualCpu.QueueInterrupt"/> may come from another.
 /// </summary>
 public sealed class VirtualMachine : IDisposable
@@ -63,7 +64,8 @@ public sealed class VirtualMachine : IDisposable
     internal MachineLog Log { get; }
 
     /// <summary>
-    /// Runs the guest until something stops it. After <see cref="StopReason.UserExit"/>, a limit or a cancellation it can run on. A vCPU with a pending hypercall
+    /// Runs the guest until something stops it. After <see cref="StopReason.UserExit"/>, a limit or a cancellation it can run on. A vCPU with a
+    /// pending hypercall
     /// does not run until it is completed; the others do.
     /// </summary>
     /// <exception cref="InvalidOperationException">It runs already.</exception>
@@ -93,7 +95,8 @@ public sealed class VirtualMachine : IDisposable
         }
     }
 
-    /// <summary>Ends the present run, or the next one at once, with <see cref="StopReason.Exited"/> and this code. For handlers, and from any thread.</summary>
+    /// <summary>Ends the present run, or the next one at once, with <see cref="StopReason.Exited"/> and this code. For handlers, and from any
+    /// thread.</summary>
     public void RequestStop(int code) => StopFromOutside(_session, new StopInfo { Reason = StopReason.Exited, VcpuIndex = -1, ExitCode = code });
 
     /// <summary>Copies the whole machine. It must not run.</summary>
@@ -102,7 +105,8 @@ public sealed class VirtualMachine : IDisposable
         Enter();
         try
         {
-            return new MachineSnapshot(MemorySnapshot.Of(Memory), [.. _vcpus.Select(v => v.Save())], _roundRobin.Current, _roundRobin.QuantumLeft, NanosecondsNow(null));
+            VcpuSnapshot[] vcpus = [.. _vcpus.Select(v => v.Save())];
+            return new MachineSnapshot(MemorySnapshot.Of(Memory), vcpus, _roundRobin.Current, _roundRobin.QuantumLeft, NanosecondsNow(null));
         }
         finally
         {
@@ -110,13 +114,14 @@ public sealed class VirtualMachine : IDisposable
         }
     }
 
-    /// <summary>Makes this machine what the saved one was, on whatever backend this one has: registered stubs get this backend's exit instruction.</summary>
+    /// <summary>Makes this machine what the saved one was, on whatever backend this one has: registered stubs get this backend's exit
+    /// instruction.</summary>
     /// <returns>What became of each registered vCPU's stub.</returns>
     /// <exception cref="ArgumentException">The snapshot has other memory slots or another number of vCPUs.</exception>
     public IReadOnlyList<StubRestoration> Restore(MachineSnapshot snapshot)
     {
         if (snapshot.Vcpus.Count != _vcpus.Length)
-            throw new ArgumentException($"a snapshot of {snapshot.Vcpus.Count} vCPUs cannot be restored into a machine of {_vcpus.Length}", nameof(snapshot));
+            throw new ArgumentException($"the snapshot has {snapshot.Vcpus.Count} vCPUs, the machine {_vcpus.Length}", nameof(snapshot));
         Enter();
         try
         {

@@ -28,7 +28,7 @@ public sealed class VirtualMachineFactory(
         if (options.Quantum < 1)
             throw new ArgumentException($"a quantum is at least 1 instruction, not {options.Quantum}", nameof(options));
         if (options.Clock == GuestClock.Instructions && !backend.Capabilities.HasFlag(BackendCapabilities.Deterministic))
-            throw new ArgumentException($"the backend {backend.Name} does not count instructions, so the guest's clock cannot follow them; choose the host's clock", nameof(options));
+            throw new ArgumentException($"the backend {backend.Name} does not count instructions; choose the host's clock", nameof(options));
 
         IEnumerable<IMsrHandler> allMsrs = msrs.Concat(options.Msrs);
         if (options.ParaInterfaceEnabled)

@@ -35,7 +35,8 @@ public sealed unsafe class GuestMemory : IDisposable
     }
 
     /// <summary>Adds a slot of zeroed memory, committed by the host as it is touched.</summary>
-    /// <exception cref="ArgumentException">Start or size is not page-aligned, the slot is empty, beyond the physical addresses, or overlaps another.</exception>
+    /// <exception cref="ArgumentException">Start or size is not page-aligned, the slot is empty, beyond the physical addresses, or overlaps
+    /// another.</exception>
     /// <exception cref="HvException">The host has not enough memory.</exception>
     public MemorySlot AddSlot(Gpa start, ulong size, SlotKind kind)
     {
@@ -99,7 +100,8 @@ public sealed unsafe class GuestMemory : IDisposable
         return (nint)(slot.Host + offset);
     }
 
-    /// <summary>Whether every byte of the range lies in a slot, and in RAM when <paramref name="writable"/>. False when the range wraps around.</summary>
+    /// <summary>Whether every byte of the range lies in a slot, and in RAM when <paramref name="writable"/>. False when the range wraps
+    /// around.</summary>
     public bool IsBacked(Gpa address, ulong length, bool writable) => IsBacked(_slots, address, length, writable);
 
     /// <summary>Copies guest memory out. False, with <paramref name="destination"/> untouched, when any byte is in a hole.</summary>

@@ -16,7 +16,9 @@ public sealed class MsrDispatcher
 
     /// <summary>Answers RDMSR.</summary>
     public ExitCompletion Read(VirtualCpu vcpu, uint index) =>
-        _table.Find(index) is { } handler && handler.Read(vcpu, index, out ulong value) ? ExitCompletion.RetireWith(value) : ExitCompletion.GeneralProtection;
+        _table.Find(index) is { } handler && handler.Read(vcpu, index, out ulong value)
+            ? ExitCompletion.RetireWith(value)
+            : ExitCompletion.GeneralProtection;
 
     /// <summary>Answers WRMSR.</summary>
     public ExitCompletion Write(VirtualCpu vcpu, uint index, ulong value) =>

@@ -46,8 +46,8 @@ public sealed class ParaInterface : IMsrHandler
             return Refused;
         VirtualMachine machine = vcpu.Machine;
         var stub = new Gpa(record.HypercallGpa);
-        StubOutcome outcome = StubPatcher.Patch(machine.Memory, stub, address, machine.Backend.Encoding, machine.FindStub(stub), out PatchedStub patch);
-        if (outcome != StubOutcome.Patched)
+        PatchedStub? earlier = machine.FindStub(stub);
+        if (StubPatcher.Patch(machine.Memory, stub, address, machine.Backend.Encoding, earlier, out PatchedStub patch) != StubOutcome.Patched)
             return Refused;
         vcpu.Registration = new ParaRegistration(address, record.GuestVersion, patch);
         return 0;

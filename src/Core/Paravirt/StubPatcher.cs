@@ -48,7 +48,8 @@ public static class StubPatcher
         return memory.TryWrite(stub, Image(encoding, bytes)) ? StubOutcome.Patched : StubOutcome.NotWritable;
     }
 
-    /// <summary>Rewrites a patched stub with another backend's exit instruction, if the stub still is what was patched and there is room. One that holds it
+    /// <summary>Rewrites a patched stub with another backend's exit instruction, if the stub still is what was patched and there is room. One that
+    /// holds it
     /// already is left as it is.</summary>
     /// <param name="memory">The guest's memory.</param>
     /// <param name="patch">What was written before; on success what is there now.</param>

@@ -13,7 +13,8 @@ public struct SegmentRegister
     public uint Attributes;
     public ushort Selector;
 
-    public const uint AccessedBit = 1, CodeBit = 8, SystemBit = 1 << 4, PresentBit = 1 << 7, LongBit = 1 << 13, DefaultBit = 1 << 14, GranularityBit = 1 << 15, UnusableBit = 1 << 16;
+    public const uint AccessedBit = 1, CodeBit = 8, SystemBit = 1 << 4, PresentBit = 1 << 7, LongBit = 1 << 13,
+        DefaultBit = 1 << 14, GranularityBit = 1 << 15, UnusableBit = 1 << 16;
 
     public readonly uint Type => Attributes & 0xF;
     public readonly int Dpl => (int)(Attributes >> 5) & 3;

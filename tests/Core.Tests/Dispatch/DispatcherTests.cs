@@ -43,7 +43,8 @@ public sealed class DispatcherTests
     [InlineData(0x100u, 0x1FFu, 0x0u, 0xFFFF_FFFFu)]
     public void Overlapping_msrs_are_refused_at_composition(uint first, uint last, uint otherFirst, uint otherLast)
     {
-        ArgumentException e = Assert.Throws<ArgumentException>(() => new MsrDispatcher([new Registers(first, last), new Registers(otherFirst, otherLast)]));
+        Registers[] both = [new(first, last), new(otherFirst, otherLast)];
+        ArgumentException e = Assert.Throws<ArgumentException>(() => new MsrDispatcher(both));
 
         Assert.Contains("two owners", e.Message, StringComparison.Ordinal);
     }

@@ -4,7 +4,8 @@ using Hv.Core.Memory;
 namespace Hv.Core.Tests.Fakes;
 
 /// <summary>A backend whose vCPUs play scripts.</summary>
-public sealed class FakeBackend(string name = "Fake", ExitEncoding? encoding = null, BackendCapabilities capabilities = BackendCapabilities.Deterministic) : IBackend
+public sealed class FakeBackend(
+    string name = "Fake", ExitEncoding? encoding = null, BackendCapabilities capabilities = BackendCapabilities.Deterministic) : IBackend
 {
     /// <summary>Three bytes, and not an instruction of any vendor's.</summary>
     public static ExitEncoding Three { get; } = new([0xE0, 0xE1, 0xE2]);

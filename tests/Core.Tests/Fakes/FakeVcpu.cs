@@ -10,7 +10,8 @@ namespace Hv.Core.Tests.Fakes;
 public readonly record struct Step(long Plain, VmExit? Exit = null, int JumpTo = -1);
 
 /// <summary>
-/// A vCPU that plays a script, with the protocol of <see cref="IVcpu"/> held to by assertion: one completion for each exit that needs one, none for the
+/// A vCPU that plays a script, with the protocol of <see cref="IVcpu"/> held to by assertion: one completion for each exit that needs one, none for
+/// the
 /// others. Past its script it halts.
 /// </summary>
 public sealed class FakeVcpu(int index) : IVcpu

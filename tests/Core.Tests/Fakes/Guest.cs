@@ -20,7 +20,8 @@ public sealed class Guest : IDisposable
         _ownsMemory = memory is null;
         Memory = memory ?? GuestMemory.OfSize(MemorySize);
         _services = new ServiceCollection().AddSingleton<IConsole>(Console).AddHvCore().BuildServiceProvider();
-        Machine = _services.GetRequiredService<VirtualMachineFactory>().Create(backend ?? new FakeBackend(), Memory, options ?? new VirtualMachineOptions());
+        VirtualMachineFactory factory = _services.GetRequiredService<VirtualMachineFactory>();
+        Machine = factory.Create(backend ?? new FakeBackend(), Memory, options ?? new VirtualMachineOptions());
     }
 
     public BufferConsole Console { get; } = new();

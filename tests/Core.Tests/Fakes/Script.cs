@@ -15,7 +15,8 @@ public static class Script
 
     public static Step Rdmsr(uint index) => new(0, VmExit.FromMsrRead(At(), default, index));
 
-    public static Step Out(ushort port, byte size, uint value) => new(0, VmExit.FromPortIo(At(), default, new PortIoExit(port, size, true, value, false)));
+    public static Step Out(ushort port, byte size, uint value) =>
+        new(0, VmExit.FromPortIo(At(), default, new PortIoExit(port, size, true, value, false)));
 
     public static Step In(ushort port, byte size) => new(0, VmExit.FromPortIo(At(), default, new PortIoExit(port, size, false, 0, false)));
 

@@ -44,7 +44,8 @@ public sealed class HypercallTests
         guest.Play(Script.Hypercall(mode));
 
         Assert.Equal(
-            new HypercallArguments(Probe, (uint)Filled(0), (uint)Filled(1), (uint)Filled(2), (uint)Filled(6), (uint)Filled(7), (uint)Filled(5), false),
+            new HypercallArguments(Probe, (uint)Filled(0), (uint)Filled(1), (uint)Filled(2),
+            (uint)Filled(6), (uint)Filled(7), (uint)Filled(5), false),
             recorder.Last);
     }
 
@@ -63,7 +64,8 @@ public sealed class HypercallTests
     [InlineData(GuestMode.Real, 0x8765_4321ul)]
     public void The_result_reaches_rax_and_no_other_register_changes(GuestMode mode, ulong rax)
     {
-        using var guest = new Guest(new VirtualMachineOptions { Hypercalls = [new Recorder(Probe) { Answer = HypercallOutcome.Return(0xFEDC_BA98_8765_4321) }] });
+        var handler = new Recorder(Probe) { Answer = HypercallOutcome.Return(0xFEDC_BA98_8765_4321) };
+        using var guest = new Guest(new VirtualMachineOptions { Hypercalls = [handler] });
         guest.Fake.Registers = Distinct();
         guest.Fake.Registers.Rax = Probe;
         if ((mode & GuestMode.LongModeActive) == 0)

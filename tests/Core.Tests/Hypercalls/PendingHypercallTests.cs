@@ -177,7 +177,8 @@ public sealed class PendingHypercallTests : IDisposable
 
     private static StopInfo CallUser(Guest guest)
     {
-        guest.Fake.Registers = new GeneralRegisters { Rip = 0x1003, Rflags = 2, Rax = ForUser, Rdi = 11, Rsi = 22, Rdx = 33, Rcx = 44, R8 = 55, R9 = 66 };
+        guest.Fake.Registers =
+            new GeneralRegisters { Rip = 0x1003, Rflags = 2, Rax = ForUser, Rdi = 11, Rsi = 22, Rdx = 33, Rcx = 44, R8 = 55, R9 = 66 };
         return guest.Play(Script.Hypercall());
     }
 

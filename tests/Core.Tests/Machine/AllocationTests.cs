@@ -10,7 +10,11 @@ public sealed class AllocationTests
 {
     private const int Exits = 20_000;
 
-    public static TheoryData<string> Kinds => ["hypercall", "unknown hypercall", "user hypercall refused", "out", "in", "unclaimed memory", "rdmsr", "wrmsr", "bad msr", "cpuid", "console", "clock"];
+    public static TheoryData<string> Kinds =>
+    [
+        "hypercall", "unknown hypercall", "user hypercall refused", "out", "in", "unclaimed memory", "rdmsr", "wrmsr", "bad msr",
+        "cpuid", "console", "clock",
+    ];
 
     [Theory]
     [MemberData(nameof(Kinds))]
@@ -19,7 +23,13 @@ public sealed class AllocationTests
         using var guest = new Guest();
         guest.Fake.Registers.Rdi = 0x2000;
         guest.Fake.Registers.Rsi = 0;
-        ulong number = kind switch { "unknown hypercall" => 77, "console" => HypercallNumbers.ConsoleWrite, "clock" => HypercallNumbers.Clock, _ => 0 };
+        ulong number = kind switch
+        {
+            "unknown hypercall" => 77,
+            "console" => HypercallNumbers.ConsoleWrite,
+            "clock" => HypercallNumbers.Clock,
+            _ => 0,
+        };
         guest.Fake.BeforeExit = v => v.Registers.Rax = number;
         guest.Memory.TryWrite(new Gpa(0x4000), Guest.Record(1, 0x8000));
         Step step = kind switch

@@ -278,8 +278,12 @@ public sealed class RunTests
     [InlineData(0)]
     [InlineData(-1)]
     [InlineData(65)]
-    public void A_number_of_vcpus_out_of_range_is_refused(int vcpus) =>
-        Assert.Contains("1 to 64", Assert.Throws<ArgumentException>(() => new Guest(new VirtualMachineOptions { VcpuCount = vcpus })).Message, StringComparison.Ordinal);
+    public void A_number_of_vcpus_out_of_range_is_refused(int vcpus)
+    {
+        ArgumentException e = Assert.Throws<ArgumentException>(() => new Guest(new VirtualMachineOptions { VcpuCount = vcpus }));
+
+        Assert.Contains("1 to 64", e.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void A_quantum_of_0_is_refused() => Assert.Throws<ArgumentException>(() => new Guest(new VirtualMachineOptions { Quantum = 0 }));
@@ -327,7 +331,8 @@ public sealed class RunTests
 
         public override void Write(VirtualCpu vcpu, ushort port, int size, uint value)
         {
-            Action[] all = [vcpu.Reset, vcpu.Machine.Reset, () => vcpu.Machine.Save(), () => vcpu.Start(new()), () => vcpu.Machine.Run(default, Token)];
+            VirtualMachine machine = vcpu.Machine;
+            Action[] all = [vcpu.Reset, machine.Reset, () => machine.Save(), () => vcpu.Start(new()), () => machine.Run(default, Token)];
             foreach (Action one in all)
             {
                 Assert.Throws<InvalidOperationException>(one);

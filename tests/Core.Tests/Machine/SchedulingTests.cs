@@ -49,7 +49,8 @@ public sealed class SchedulingTests
     [Fact]
     public void A_backend_that_cannot_count_gives_its_turn_away_at_each_return()
     {
-        using var guest = new Guest(new VirtualMachineOptions { VcpuCount = 2, Quantum = 100 }, new FakeBackend(capabilities: BackendCapabilities.None));
+        using var guest = new Guest(
+            new VirtualMachineOptions { VcpuCount = 2, Quantum = 100 }, new FakeBackend(capabilities: BackendCapabilities.None));
         guest.Machine.Vcpus[1].Activity = VcpuActivity.Running;
         guest.FakeOf(1).Play(new Step(250));
         guest.Fake.Play(new Step(250));

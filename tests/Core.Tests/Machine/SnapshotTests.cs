@@ -48,7 +48,8 @@ public sealed class SnapshotTests
             other.Machine.Restore(guest.Machine.Save());
             Guest runs = restore ? other : guest;
             runs.Machine.Run(new RunLimits(100), Token);
-            return string.Join(' ', runs.Machine.Vcpus.Select(v => v.Processor.InstructionsRetired + (restore ? guest.Machine.Vcpus[v.Index].Processor.InstructionsRetired : 0)));
+            ulong Before(VirtualCpu v) => restore ? guest.Machine.Vcpus[v.Index].Processor.InstructionsRetired : 0;
+            return string.Join(' ', runs.Machine.Vcpus.Select(v => v.Processor.InstructionsRetired + Before(v)));
         }
 
         Assert.Equal(Rest(false), Rest(true));

@@ -6,7 +6,8 @@ using Hv.Core.Tests.Fakes;
 
 namespace Hv.Core.Tests.Paravirt;
 
-/// <summary>WRMSR and RDMSR of MSR_KVM_API_MAGIC: KVM 2007, drivers/kvm/kvm_main.c vcpu_register_para, with its faults mended (docs/abi.md).</summary>
+/// <summary>WRMSR and RDMSR of MSR_KVM_API_MAGIC: KVM 2007, drivers/kvm/kvm_main.c vcpu_register_para, with its faults mended
+/// (docs/abi.md).</summary>
 public sealed class RegistrationTests : IDisposable
 {
     private const ulong Page = 0x4000;
