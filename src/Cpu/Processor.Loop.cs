@@ -103,7 +103,7 @@ public abstract unsafe partial class Processor
         && s.Sys.Activity is ActivityState.Running or ActivityState.Halted && s.Attention == 0 && Pending.Kind == PendingEventKind.None && !IsReplaying;
 
     /// <summary>Forgets what an exit that was not completed left: the state was replaced or reset.</summary>
-    internal void ForgetEvent()
+    public void ForgetEvent()
     {
         Pending = default;
         PendingLength = 0;

@@ -4,7 +4,7 @@ using Hv.Cpu.State;
 namespace Hv.Cpu.System;
 
 /// <summary>What becomes of an exception met while another event is being delivered.</summary>
-internal enum NestedOutcome
+public enum NestedOutcome
 {
     /// <summary>The new exception is delivered in the first one's place.</summary>
     Serial,
@@ -13,7 +13,7 @@ internal enum NestedOutcome
 }
 
 /// <summary>The conditions for a double fault and for shutdown (SDM 3A 6.15, tables 6-4 and 6-5; APM 2 8.2.9).</summary>
-internal static class DoubleFaults
+public static class DoubleFaults
 {
     private enum EventClass
     {
