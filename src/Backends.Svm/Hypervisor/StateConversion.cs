@@ -74,30 +74,4 @@ public static class StateConversion
         to.SysenterEip = from.SysenterEip;
         to.Pat = from.GuestPat;
     }
-
-    /// <summary>The EVENTINJ record of a neutral pending event; an address of a #PF or the DR6 bits of a #DB go to other fields.</summary>
-    public static EventRecord ToRecord(in PendingEvent e) => e.Kind switch
-    {
-        PendingEventKind.Interrupt => EventRecord.Of(EventType.Interrupt, e.Vector),
-        PendingEventKind.Nmi => EventRecord.Of(EventType.Nmi, ExceptionVectors.Nmi),
-        PendingEventKind.Exception => EventRecord.Of(EventType.Exception, e.Vector, e.HasErrorCode, e.ErrorCode),
-        PendingEventKind.SoftwareInterrupt => EventRecord.Of(EventType.SoftwareInterrupt, e.Vector),
-        _ => default,
-    };
-
-    /// <summary>The neutral form of a record; a #PF's address is the save area's CR2.</summary>
-    public static PendingEvent FromRecord(EventRecord record, ulong cr2)
-    {
-        if (!record.Valid)
-            return default;
-        PendingEventKind kind = record.Type switch
-        {
-            EventType.Interrupt => PendingEventKind.Interrupt,
-            EventType.Nmi => PendingEventKind.Nmi,
-            EventType.SoftwareInterrupt => PendingEventKind.SoftwareInterrupt,
-            _ => PendingEventKind.Exception,
-        };
-        bool isPageFault = kind == PendingEventKind.Exception && record.Vector == ExceptionVectors.PageFault;
-        return new PendingEvent(kind, record.Vector, record.HasErrorCode, record.ErrorCode, isPageFault ? cr2 : 0);
-    }
 }

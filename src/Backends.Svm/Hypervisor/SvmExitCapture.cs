@@ -16,7 +16,7 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
     {
         ref readonly VmcbControl control = ref raw.Vmcb.Control;
         var numbers = new RawExit((ulong)control.ExitCode, control.ExitInfo1, control.ExitInfo2);
-        var site = new ExitSite(raw.Vmcb.Save.Rip, InstructionLength(control, raw.Vmcb.Save.Rip), ModeOf(raw.Vmcb.Save), (byte)(raw.Vmcb.Save.Cpl & 3));
+        ExitSite site = SiteOf(raw.Vmcb);
         exit = control.ExitCode switch
         {
             SvmExitCode.VMMCALL => VmExit.Plain(ExitReason.Hypercall, site, numbers),
@@ -33,6 +33,10 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
             _ => VmExit.Plain(ExitReason.Unknown, site, numbers),
         };
     }
+
+    /// <summary>Where the guest is.</summary>
+    public static ExitSite SiteOf(in Vmcb vmcb) =>
+        new(vmcb.Save.Rip, InstructionLength(vmcb.Control, vmcb.Save.Rip), ModeOf(vmcb.Save), (byte)(vmcb.Save.Cpl & 3));
 
     /// <summary>RIP past the instruction that exited: nRIP, or where the processor saves none, RIP and the length that is known from the code.</summary>
     public static ulong AfterInstruction(in Vmcb vmcb, in ExitSite site)

@@ -82,11 +82,11 @@ public class StateConversionTests
     public void Pending_events_have_the_format_of_EVENTINJ(PendingEventKind kind, byte vector, bool hasErrorCode, uint errorCode, ulong record)
     {
         var pending = new PendingEvent(kind, vector, hasErrorCode, errorCode, 0);
-        Assert.Equal(record, StateConversion.ToRecord(pending).Value);
-        Assert.Equal(pending, StateConversion.FromRecord(new EventRecord(record), 0x5000));
+        Assert.Equal(record, EventTranslation.ToRecord(pending).Value);
+        Assert.Equal(pending, EventTranslation.ToEvent(new EventRecord(record), 0x5000, 0));
     }
 
     [Fact]
     public void A_pending_page_fault_takes_its_address_from_CR2() =>
-        Assert.Equal(new PendingEvent(PendingEventKind.Exception, 14, true, 6, 0x5000), StateConversion.FromRecord(EventRecord.Of(EventType.Exception, 14, true, 6), 0x5000));
+        Assert.Equal(new PendingEvent(PendingEventKind.Exception, 14, true, 6, 0x5000), EventTranslation.ToEvent(EventRecord.Of(EventType.Exception, 14, true, 6), 0x5000, 0));
 }
