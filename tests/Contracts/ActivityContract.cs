@@ -154,14 +154,15 @@ public abstract class ActivityContract(BackendUnderTest subject) : ContractTest(
     [MemberData(nameof(Modes.Protected), MemberType = typeof(Modes))]
     public void A_fault_whose_gate_is_missing_is_a_double_fault(CodeMode mode)
     {
+        const ulong Absent = 0x0000_0E00_0008_0000; // an interrupt gate with P clear
         int gate = mode == CodeMode.Long64 ? 16 : 8;
         using VcpuHarness run = Start(GuestImage.Of(mode, c =>
         {
             c.GuardAt(GuestLayout.Code, c.ud2);
             c.Done();
-        }).With(GuestLayout.Idt + (ulong)(6 * gate), 0UL).With(GuestLayout.Idt + (ulong)(11 * gate), 0UL), BackendCapabilities.GuestExceptions);
+        }).With(GuestLayout.Idt + (ulong)(6 * gate), Absent).With(GuestLayout.Idt + (ulong)(11 * gate), Absent), BackendCapabilities.GuestExceptions);
         run.RunToEnd();
-        // #UD finds no gate: #NP. #UD is benign, so the #NP is delivered (SDM 3A 6.15, table 6-5); its gate is missing too: contributory on contributory.
+        // #UD finds its gate absent: #NP. #UD is benign, so the #NP is delivered (SDM 3A 6.15, table 6-5); its gate is absent too: contributory on contributory.
         ExceptionRecord fault = Assert.Single(run.Exceptions);
         Assert.Equal((8, 0u, GuestLayout.Code), (fault.Vector, fault.ErrorCode, fault.Rip));
     }

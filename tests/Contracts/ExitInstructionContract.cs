@@ -177,6 +177,7 @@ public abstract class ExitInstructionContract(BackendUnderTest subject) : Contra
         {
             c.db(Exit);
             c.nop();
+            c.StopStepping();
             c.Done();
         }).WithState(s => s.General.Rflags |= TrapFlag), BackendCapabilities.GuestExceptions);
         Holds(Rules.SingleStepOverExit, () =>

@@ -102,6 +102,23 @@ public sealed class GuestCode : Assembler
         jmp(end);
     }
 
+    /// <summary>The word that was pushed last, while nothing else is on the stack.</summary>
+    public AssemblerMemoryOperand StackTopWord => Mode.Bits() switch
+    {
+        // 16-bit code has no SP-relative form: the stack is at a known place.
+        16 => __word_ptr[(long)GuestLayout.StackTop - 2],
+        32 => __word_ptr[esp],
+        _ => __word_ptr[rsp],
+    };
+
+    /// <summary>Clears TF; the three instructions are still stepped over. The stack must be empty.</summary>
+    public void StopStepping()
+    {
+        pushf();
+        and(StackTopWord, unchecked((short)0xFEFF));
+        popf();
+    }
+
     /// <summary>IRET to an address with a code segment; for CPL 3 also to the user stack. Changes RAX.</summary>
     public void EnterAt(ulong address, ushort codeSegment, uint rflags = 2)
     {
