@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Hv.Backends.Emulated;
 using Hv.Backends.Kvm;
+using Hv.Backends.Svm;
 using Hv.Core;
 using Hv.Core.Hypercalls;
 using Hv.Host.Configuration;
@@ -22,7 +23,8 @@ internal static class HostComposition
     /// <summary>Adds every backend. One line each: adding a backend means adding a line.</summary>
     public static IServiceCollection AddBackends(this IServiceCollection services) => services
         .AddEmulatedBackend()
-        .AddKvmBackend();
+        .AddKvmBackend()
+        .AddSvmBackend();
 
     /// <summary>Composes a host that runs one guest.</summary>
     /// <param name="request">Which guest.</param>
