@@ -5,7 +5,9 @@ using Hv.Core.Registers;
 using Hv.Cpu.Blocks;
 using Hv.Cpu.Decode;
 using Hv.Cpu.Execute;
+using Hv.Cpu.Memory;
 using Hv.Cpu.State;
+using Hv.Cpu.System;
 using Hv.Cpu.Virtualization;
 
 namespace Hv.Cpu;
@@ -21,7 +23,7 @@ namespace Hv.Cpu;
 /// </remarks>
 public abstract unsafe partial class Processor : IDisposable
 {
-    private const ulong RflagsVm = 1 << 17;
+    private const ulong RflagsVm = 1 << 17, Cr0Am = 1 << 18;
 
     private const int LookupBytes = LookupEntry.Count * 32;
     private const int MostKeys = 16;
@@ -71,6 +73,12 @@ public abstract unsafe partial class Processor : IDisposable
 
     /// <summary>Room for handlers that need more than locals.</summary>
     internal ulong[] Scratch { get; } = new ulong[8];
+
+    /// <summary>Every access goes the slow way: a data breakpoint is armed, or alignment is checked.</summary>
+    internal bool WatchesAccesses { get; private set; }
+
+    /// <summary>Misaligned accesses are #AC(0): CPL 3, CR0.AM, RFLAGS.AC (SDM 3A 6.15, interrupt 17).</summary>
+    internal bool ChecksAlignment { get; private set; }
 
     /// <summary>The mode that decoding and checks depend on.</summary>
     internal ModeKey Key => _key;
@@ -138,13 +146,21 @@ public abstract unsafe partial class Processor : IDisposable
         s.SegmentBase[4] = sys.Fs.Base;
         s.SegmentBase[5] = sys.Gs.Base;
 
-        bool smapLifted = (sys.Cr4 & Cr4Smap) != 0 && (s.Gpr.Rflags & RflagsAc) != 0;
-        _bank = sys.Cpl == 3 ? Hv.Cpu.Memory.TranslationCache.UserBank
-            : smapLifted ? Hv.Cpu.Memory.TranslationCache.SupervisorBank : Hv.Cpu.Memory.TranslationCache.SupervisorSmapBank;
-        s.ReadTlb = _tlb.ReadBank(_bank);
-        s.WriteTlb = _tlb.WriteBank(_bank);
+        SelectBank(ref s);
         _key = new ModeKey(key);
         s.Ticket = TicketOf(_key);
+    }
+
+    /// <summary>Points the state block at the translation caches of the present privilege.</summary>
+    private void SelectBank(ref CpuState s)
+    {
+        bool smapLifted = (s.Sys.Cr4 & Cr4Smap) != 0 && (s.Gpr.Rflags & RflagsAc) != 0;
+        ChecksAlignment = s.Sys.Cpl == 3 && (s.Sys.Cr0 & Cr0Am) != 0 && (s.Gpr.Rflags & RflagsAc) != 0;
+        WatchesAccesses = ChecksAlignment || DebugTraps.WatchesData(ref s);
+        _bank = s.Sys.Cpl == 3 ? TranslationCache.UserBank : smapLifted ? TranslationCache.SupervisorBank : TranslationCache.SupervisorSmapBank;
+        int shown = WatchesAccesses ? TranslationCache.EmptyBank : _bank;
+        s.ReadTlb = _tlb.ReadBank(shown);
+        s.WriteTlb = _tlb.WriteBank(shown);
     }
 
     /// <summary>Makes all links between blocks void: translations or code have changed.</summary>

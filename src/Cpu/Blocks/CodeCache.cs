@@ -129,9 +129,10 @@ public sealed unsafe class CodeCache : IMemoryObserver, IDisposable
         BlocksBuilt++;
     }
 
-    /// <summary>Told of a write by a guest or the host: kills what was decoded from these bytes.</summary>
-    internal void OnWrite(ulong physical, ulong length)
+    /// <summary>Told of a write by a guest or the host: kills what was decoded from these bytes. True: something died.</summary>
+    internal bool OnWrite(ulong physical, ulong length)
     {
+        long killed = BlocksKilled;
         ulong last = physical + length - 1;
         for (ulong page = physical >> PageShift; page <= last >> PageShift; page++)
         {
@@ -143,6 +144,8 @@ public sealed unsafe class CodeCache : IMemoryObserver, IDisposable
             if ((code.Granules & Granules((int)from, (int)to)) != 0)
                 Kill(page, ref code, from, to);
         }
+
+        return BlocksKilled != killed;
     }
 
     /// <inheritdoc/>

@@ -6,6 +6,7 @@ using Hv.Cpu.Decode;
 using Hv.Cpu.Execute;
 using Hv.Cpu.Memory;
 using Hv.Cpu.State;
+using Hv.Cpu.System;
 using Hv.Cpu.Virtualization;
 
 namespace Hv.Cpu;
@@ -16,6 +17,8 @@ public abstract unsafe partial class Processor
     private const ulong Cr0Pg = 1UL << 31, Cr4Smap = 1 << 21, EferLma = 1 << 10, RflagsAc = 1 << 18;
 
     private readonly TranslationCache _tlb = new();
+    // A store killed decoded code: a string instruction that is under way leaves, so that it is decoded again.
+    private bool _codeHit;
     private int _bank = TranslationCache.SupervisorSmapBank;
 
     /// <summary>A linear page resolved for one access.</summary>
@@ -53,6 +56,8 @@ public abstract unsafe partial class Processor
         ulong value = 0;
         if (!LoadLinear(ref s, linear, size, access, IsUser, false, ref value))
             Abort(ref s, ref op);
+        else if (WatchesAccesses)
+            DebugTraps.Access(ref s, linear, size, false);
         return value;
     }
 
@@ -65,7 +70,12 @@ public abstract unsafe partial class Processor
         if (!CheckCanonical(ref s, ref op, linear, size))
             return false;
         if (StoreLinear(ref s, linear, size, IsUser, false, value))
+        {
+            if (WatchesAccesses)
+                DebugTraps.Access(ref s, linear, size, true);
             return true;
+        }
+
         Abort(ref s, ref op);
         return false;
     }
@@ -73,7 +83,13 @@ public abstract unsafe partial class Processor
     private bool CheckCanonical(ref CpuState s, ref Op op, ulong linear, int size)
     {
         if (IsCanonical(linear) && IsCanonical(linear + (ulong)(size - 1)))
-            return true;
+        {
+            if (!ChecksAlignment || (linear & (ulong)(size - 1)) == 0)
+                return true;
+            Raise(ref s, ref op, ExceptionVector.AlignmentCheck, 0);
+            return false;
+        }
+
         Raise(ref s, ref op, op.Segment == (byte)SegmentNumber.Ss ? ExceptionVector.StackFault : ExceptionVector.GeneralProtection, 0);
         return false;
     }
@@ -137,7 +153,7 @@ public abstract unsafe partial class Processor
 
         WriteHost(at.Host, size, value);
         if (at.HasCode)
-            Code.OnWrite(at.Slot, (ulong)size);
+            _codeHit |= Code.OnWrite(at.Slot, (ulong)size);
         return true;
     }
 
@@ -328,6 +344,7 @@ public abstract unsafe partial class Processor
             _tlb.FlushNonGlobal();
         else
             _tlb.Flush();
+        SelectBank(ref State);
         RenewTickets();
     }
 

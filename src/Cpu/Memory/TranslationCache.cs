@@ -17,7 +17,7 @@ internal struct TlbEntry
 
 /// <summary>
 /// The translation caches of one processor: for reads and for writes, each in a bank for user accesses, for supervisor accesses, and for supervisor
-/// accesses while SMAP keeps them from user pages. A hit means that the access is allowed, backed by ordinary memory, and (for writes) that the page is
+/// accesses while SMAP keeps them from user pages; a fourth bank is never filled, for times when every access must be looked at. A hit means that the access is allowed, backed by ordinary memory, and (for writes) that the page is
 /// writable, its dirty bit set, marked in the dirty log, and holds no decoded code.
 /// </summary>
 internal sealed unsafe class TranslationCache : IDisposable
@@ -28,9 +28,9 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <summary>A tag that no page address equals.</summary>
     internal const ulong Empty = 1;
 
-    internal const int UserBank = 0, SupervisorBank = 1, SupervisorSmapBank = 2;
+    internal const int UserBank = 0, SupervisorBank = 1, SupervisorSmapBank = 2, EmptyBank = 3;
 
-    private const int Banks = 3, Kinds = 2, Total = Entries * Banks * Kinds;
+    private const int Banks = 4, Kinds = 2, Total = Entries * Banks * Kinds;
 
     private readonly TlbEntry* _entries;
     private readonly byte[] _global = new byte[Total];
