@@ -1,0 +1,90 @@
+using Hv.Cpu.Decode;
+using Hv.Cpu.State;
+using Iced.Intel;
+
+namespace Hv.Cpu.Tests;
+
+/// <summary>The decoder against Iced: the same bytes must be an instruction of the same length, or none, in both.</summary>
+public sealed class DecoderTests
+{
+    private const int Samples = 400_000;
+
+    [Theory]
+    [InlineData(16, 1)]
+    [InlineData(32, 2)]
+    [InlineData(64, 3)]
+    public void Random_bytes_have_the_length_and_validity_that_Iced_gives(int bits, int seed)
+    {
+        var random = new Random(seed);
+        var bytes = new byte[20];
+        var differences = new SortedDictionary<string, string>();
+        int compared = 0, valid = 0;
+        for (int i = 0; i < Samples; i++)
+        {
+            random.NextBytes(bytes);
+            Steer(bytes, i, random);
+            var reader = new ByteArrayCodeReader(bytes);
+            var iced = Iced.Intel.Decoder.Create(bits, reader, 0x1000, DecoderOptions.None);
+            Instruction expected = iced.Decode();
+            if (!expected.IsInvalid && IsElsewhere(expected))
+                continue;
+            compared++;
+            var op = default(Op);
+            DecodeStatus status = Decode.Decoder.Decode(bytes, KeyOf(bits), ref op);
+            bool undefined = expected.IsInvalid || expected.Mnemonic is Mnemonic.Ud0 or Mnemonic.Ud1 or Mnemonic.Ud2;
+            string mine = status == DecodeStatus.Ok ? $"{op.Kind} {op.Length}" : status.ToString();
+            string theirs = expected.IsInvalid ? "invalid" : $"{expected.Length}";
+            bool same = undefined ? status != DecodeStatus.Ok || op.Kind == Decode.OpKind.Vendor : status == DecodeStatus.Ok && op.Length == expected.Length;
+            if (same)
+                valid += expected.IsInvalid ? 0 : 1;
+            else
+                differences.TryAdd($"{(expected.IsInvalid ? "invalid" : expected.Code.ToString())} / {(status == DecodeStatus.Ok ? op.Kind.ToString() : status.ToString())}",
+                    $"{Convert.ToHexString(bytes)} iced {theirs} hv {mine}");
+        }
+
+        Assert.True(differences.Count == 0, string.Join('\n', differences.Select(d => $"{d.Key}: {d.Value}").Take(60)));
+        Assert.True(valid > compared / 4, $"{valid} of {compared} were valid");
+    }
+
+    private static ModeKey KeyOf(int bits) => new(bits switch { 16 => 0, 32 => ModeKey.Code32, _ => ModeKey.Code64 });
+
+    /// <summary>Half of the samples get prefixes and escape bytes, which random bytes seldom have together.</summary>
+    private static void Steer(byte[] bytes, int i, Random random)
+    {
+        ReadOnlySpan<byte> prefixes = [0x66, 0x67, 0xF2, 0xF3, 0xF0, 0x2E, 0x64, 0x48, 0x41, 0x4C];
+        int at = 0;
+        if ((i & 1) != 0)
+        {
+            for (int n = random.Next(3); n > 0; n--)
+                bytes[at++] = prefixes[random.Next(prefixes.Length)];
+        }
+
+        switch (random.Next(8))
+        {
+            case 0 or 1 or 2: bytes[at] = 0x0F; break;
+            case 3: (bytes[at], bytes[at + 1]) = (0x0F, 0x38); bytes[at + 2] = (byte)(0xF0 + random.Next(16)); break;
+            case 4: (bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]) = (0xC4, (byte)(0xE2 & ~(random.Next(8) << 5)), (byte)random.Next(256), (byte)(0xF2 + random.Next(6))); break;
+        }
+    }
+
+    /// <summary>Instructions of units that this decoder's rows do not have (yet), and of extensions that hv does not offer.</summary>
+    private static bool IsElsewhere(in Instruction instruction)
+    {
+        foreach (CpuidFeature feature in instruction.CpuidFeatures)
+        {
+            if (!s_features.Contains(feature))
+                return true;
+        }
+
+        return false;
+    }
+
+    private static readonly HashSet<CpuidFeature> s_features =
+    [
+        CpuidFeature.INTEL8086, CpuidFeature.INTEL8086_ONLY, CpuidFeature.INTEL186, CpuidFeature.INTEL286, CpuidFeature.INTEL386, CpuidFeature.INTEL486, CpuidFeature.X64,
+        CpuidFeature.BMI1, CpuidFeature.BMI2, CpuidFeature.LZCNT, CpuidFeature.POPCNT, CpuidFeature.ADX, CpuidFeature.MOVBE, CpuidFeature.CMOV, CpuidFeature.CPUID,
+        CpuidFeature.CX8, CpuidFeature.CMPXCHG16B, CpuidFeature.RDRAND, CpuidFeature.RDSEED, CpuidFeature.FSGSBASE, CpuidFeature.SMAP, CpuidFeature.SYSCALL,
+        CpuidFeature.SEP, CpuidFeature.TSC, CpuidFeature.RDTSCP, CpuidFeature.MSR, CpuidFeature.CLFSH, CpuidFeature.VMX, CpuidFeature.SVM, CpuidFeature.MONITOR,
+        CpuidFeature.RDPID, CpuidFeature.RDPMC, CpuidFeature.PAUSE, CpuidFeature.MULTIBYTENOP, CpuidFeature.SKINIT,
+    ];
+}
