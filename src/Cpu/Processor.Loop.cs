@@ -16,6 +16,7 @@ public abstract unsafe partial class Processor
     private const ulong RflagsIf = 1 << 9;
 
     private bool _running;
+    private long _budget;
 
     // The link slot of the branch that left last, and the ticket it was seen under.
     private nint _unlinked;
@@ -68,6 +69,13 @@ public abstract unsafe partial class Processor
         DebugTraps.AfterInstruction(ref s, s.Gpr.Rflags, shadow);
     }
 
+    /// <summary>As <see cref="Retire"/>, for an instruction that has set RIP itself.</summary>
+    internal void RetireJump()
+    {
+        Event.Length = 0;
+        Retire();
+    }
+
     /// <summary>Delivers an event before the next instruction.</summary>
     /// <param name="e">The event.</param>
     /// <param name="length">Bytes of the instruction that raised it when it is a software interrupt or exception, else 0.</param>
@@ -115,8 +123,12 @@ public abstract unsafe partial class Processor
     private protected void BeginRun(ref CpuState s)
     {
         _running = true;
+        _budget = s.Remaining;
         TakeFlags(ref s);
     }
+
+    /// <summary>Instructions of the present run that are not in <see cref="InstructionsRetired"/> and the time stamp yet. Exact at events.</summary>
+    internal ulong RetiredInRun => _running ? (ulong)(_budget - State.Remaining) : 0;
 
     private protected void EndRun(ref CpuState s, long budget)
     {

@@ -34,9 +34,10 @@ internal static class DebugTraps
     /// </summary>
     public static bool BeforeInstruction(ref CpuState s)
     {
-        bool held = (s.Gpr.Rflags & Rflags.Rf) != 0 || (s.Sys.Shadow & InterruptShadow.MovSs) != 0;
+        bool afterMovSs = (s.Sys.Shadow & InterruptShadow.MovSs) != 0, held = (s.Gpr.Rflags & Rflags.Rf) != 0 || afterMovSs;
         s.Gpr.Rflags &= ~Rflags.Rf;
-        s.PendingDebug = 0;
+        if (!afterMovSs)
+            s.PendingDebug = 0;
         if (held || (s.Sys.Dr7 & EnableMask) == 0)
             return true;
         ulong linear = Modes.Is64(ref s) ? s.Gpr.Rip : (uint)(s.Sys.Cs.Base + s.Gpr.Rip);

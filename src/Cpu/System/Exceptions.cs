@@ -33,6 +33,9 @@ public static class Exceptions
     /// <param name="length">Bytes of the instruction that raised a software interrupt or exception, else 0.</param>
     public static DeliveryResult Deliver(ref CpuState s, Processor p, in PendingEvent e, int length)
     {
+        // CR2 takes the second address even when the two faults become one (SDM 3A 6.15, interrupt 14).
+        if (e is { Kind: PendingEventKind.Exception, Vector: ExceptionVector.PageFault } && length == 0)
+            s.Sys.Cr2 = e.Address;
         PendingEvent first = p.Interrupted;
         p.Interrupted = default;
         if (first.Kind != PendingEventKind.None)
@@ -59,9 +62,7 @@ public static class Exceptions
     private static DeliveryResult Deliver(ref CpuState s, Processor p)
     {
         ref EventDelivery d = ref s.Delivery;
-        if (d.Kind == DeliveryKind.Exception && d.Vector == ExceptionVector.PageFault)
-            s.Sys.Cr2 = d.Address;
-        else if (d.Kind == DeliveryKind.Exception && d.Vector == ExceptionVector.Debug)
+        if (d.Kind == DeliveryKind.Exception && d.Vector == ExceptionVector.Debug)
             DebugRegisters.Record(ref s, d.Address);
 
         bool delivered = Modes.IsReal(ref s) ? RealModeDelivery.TryDeliver(ref s, p, in d)

@@ -27,8 +27,8 @@ internal static class FarJump
         if ((op.Form & OpForm.Memory) == 0)
             return true;
         ulong address = p.EffectiveAddress(ref s, ref op);
-        if (!p.TryRead(ref s, ref op, (SegmentNumber)op.Segment, address, size, out offset)
-            || !p.TryRead(ref s, ref op, (SegmentNumber)op.Segment, OpAccess.Advance(ref op, address, size), 2, out ulong high))
+        if (!p.TryRead(ref s, (SegmentNumber)op.Segment, address, size, out offset)
+            || !p.TryRead(ref s, (SegmentNumber)op.Segment, OpAccess.Advance(ref op, address, size), 2, out ulong high))
             return false;
         selector = (ushort)high;
         return true;

@@ -33,7 +33,7 @@ internal static class FlagInstructions
             return;
         int size = OpAccess.Size(ref op);
         ulong top = Stacks.Moved(ref s, (ulong)-size), image = FlagWrite.Read(ref s) & ~(Rflags.Vm | Rflags.Rf) & OpAccess.Mask(size);
-        if (!p.TryWrite(ref s, ref op, SegmentNumber.Ss, top & Modes.StackMask(ref s), size, image))
+        if (!p.TryWrite(ref s, SegmentNumber.Ss, top & Modes.StackMask(ref s), size, image))
             return;
         s.Gpr.Rsp = top;
         p.Finish(ref s, ref op);
@@ -44,7 +44,7 @@ internal static class FlagInstructions
         if (!TryVm86(ref s, ref op))
             return;
         int size = OpAccess.Size(ref op);
-        if (!p.TryRead(ref s, ref op, SegmentNumber.Ss, s.Gpr.Rsp & Modes.StackMask(ref s), size, out ulong value))
+        if (!p.TryRead(ref s, SegmentNumber.Ss, s.Gpr.Rsp & Modes.StackMask(ref s), size, out ulong value))
             return;
         ulong mask = (Rflags.Arithmetic | Rflags.Tf | Rflags.Df | Rflags.Nt | Rflags.Ac | Rflags.Id | Rflags.Rf) & OpAccess.Mask(size);
         if (s.Sys.Cpl == 0)

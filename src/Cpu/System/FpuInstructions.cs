@@ -81,7 +81,7 @@ internal static class FpuInstructions
     public static void Ldmxcsr(ref CpuState s, ref Op op, Processor p)
     {
         if (!TrySse(ref s, ref op)
-            || !p.TryRead(ref s, ref op, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), 4, out ulong value))
+            || !p.TryRead(ref s, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), 4, out ulong value))
             return;
         if ((value & ~(ulong)FpuState.MxcsrMask) != 0)
         {
@@ -95,7 +95,7 @@ internal static class FpuInstructions
 
     public static void Stmxcsr(ref CpuState s, ref Op op, Processor p)
     {
-        if (TrySse(ref s, ref op) && p.TryWrite(ref s, ref op, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), 4, s.Fpu.Mxcsr))
+        if (TrySse(ref s, ref op) && p.TryWrite(ref s, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), 4, s.Fpu.Mxcsr))
             p.Finish(ref s, ref op);
     }
 
@@ -108,11 +108,11 @@ internal static class FpuInstructions
         image.Clear();
         int used = FpuImage.Save(in s.Fpu, image, Registers(ref s), OpAccess.Size(ref op) == 8);
         var segment = (SegmentNumber)op.Segment;
-        if (!p.TryLinear(ref s, ref op, segment, offset, FpuImage.Size, true, out ulong linear) || !p.TryProbeWrite(ref s, linear, FpuImage.Size, s.Sys.Cpl))
+        if (!p.TryAddress(ref s, segment, offset, FpuImage.Size, true, out ulong linear) || !p.TryProbeWrite(ref s, linear, FpuImage.Size, s.Sys.Cpl))
             return;
         for (int i = 0; i < used; i += 8)
         {
-            if (!p.TryWrite(ref s, ref op, segment, OpAccess.Advance(ref op, offset, i), 8, BitConverter.ToUInt64(image[i..])))
+            if (!p.TryWrite(ref s, segment, OpAccess.Advance(ref op, offset, i), 8, BitConverter.ToUInt64(image[i..])))
                 return;
         }
 
@@ -127,7 +127,7 @@ internal static class FpuInstructions
         Span<byte> image = stackalloc byte[FpuImage.Size];
         for (int i = 0; i < FpuImage.Size; i += 8)
         {
-            if (!p.TryRead(ref s, ref op, (SegmentNumber)op.Segment, OpAccess.Advance(ref op, offset, i), 8, out ulong value))
+            if (!p.TryRead(ref s, (SegmentNumber)op.Segment, OpAccess.Advance(ref op, offset, i), 8, out ulong value))
                 return;
             BitConverter.TryWriteBytes(image[i..], value);
         }

@@ -32,12 +32,11 @@ internal static class InterruptReturn
         if (!Stacks.TryPeek(ref s, p, 0, size, out ulong rip) || !Stacks.TryPeek(ref s, p, (uint)size, size, out ulong cs)
             || !Stacks.TryPeek(ref s, p, 2 * (uint)size, size, out ulong flags))
             return;
-        if (!Modes.IsProtected(ref s))
-            TryFlat(ref s, p, size, rip, (ushort)cs, flags);
-        else if ((flags & Rflags.Vm) != 0 && size == 4 && s.Sys.Cpl == 0 && !Modes.IsLong(ref s))
-            TryToVm86(ref s, p, rip, (ushort)cs, flags);
-        else
-            TryProtected(ref s, p, size, rip, (ushort)cs, flags);
+        bool toVm86 = (flags & Rflags.Vm) != 0 && size == 4 && s.Sys.Cpl == 0 && !Modes.IsLong(ref s);
+        bool done = !Modes.IsProtected(ref s) ? TryFlat(ref s, p, size, rip, (ushort)cs, flags)
+            : toVm86 ? TryToVm86(ref s, p, rip, (ushort)cs, flags) : TryProtected(ref s, p, size, rip, (ushort)cs, flags);
+        if (done)
+            p.RetireJump();
     }
 
     private static bool TryFlat(ref CpuState s, Processor p, int size, ulong rip, ushort cs, ulong flags)

@@ -51,7 +51,7 @@ internal static class OpAccess
         ulong wide = 0;
         bool ok = true;
         if (IsMemory(ref op))
-            ok = p.TryRead(ref s, ref op, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), 2, out wide);
+            ok = p.TryRead(ref s, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), 2, out wide);
         else
             wide = Register(ref s, op.Rm);
         value = (ushort)wide;
@@ -62,7 +62,7 @@ internal static class OpAccess
     public static bool TryWrite16(ref CpuState s, ref Op op, Processor p, ushort value)
     {
         if (IsMemory(ref op))
-            return p.TryWrite(ref s, ref op, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), 2, value);
+            return p.TryWrite(ref s, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), 2, value);
         SetRegister(ref s, op.Rm, Size(ref op), value);
         return true;
     }

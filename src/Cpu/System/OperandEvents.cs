@@ -60,14 +60,12 @@ internal static class OperandEvents
 
     public static bool TryRead(ref CpuState s, Processor p, in CpuEvent e, int displacement, int size, out ulong value)
     {
-        Op op = Stacks.Here(ref s, (SegmentNumber)e.Segment);
-        return p.TryRead(ref s, ref op, (SegmentNumber)e.Segment, Offset(in e, displacement), size, out value);
+        return p.TryRead(ref s, (SegmentNumber)e.Segment, Offset(in e, displacement), size, out value);
     }
 
     public static bool TryWrite(ref CpuState s, Processor p, in CpuEvent e, int displacement, int size, ulong value)
     {
-        Op op = Stacks.Here(ref s, (SegmentNumber)e.Segment);
-        return p.TryWrite(ref s, ref op, (SegmentNumber)e.Segment, Offset(in e, displacement), size, value);
+        return p.TryWrite(ref s, (SegmentNumber)e.Segment, Offset(in e, displacement), size, value);
     }
 
     private static ulong Offset(in CpuEvent e, int displacement) => (e.Address + (uint)displacement) & OpAccess.Mask(e.AddressSize);

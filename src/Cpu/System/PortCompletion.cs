@@ -32,6 +32,7 @@ public static class PortCompletion
             };
         }
 
+        DebugTraps.PortAccess(ref s, (ushort)e.Index, e.Size);
         p.Retire();
     }
 }

@@ -36,13 +36,13 @@ internal static class PortInstructions
         ulong offset = s.Gpr.Rdi & OpAccess.AddressMask(ref op);
         // The destination must be writable before the device is asked, or its data would be lost. In 64-bit code ES has no base or limit.
         SegmentNumber segment = Modes.Is64(ref s) ? SegmentNumber.Flat : SegmentNumber.Es;
-        if (!p.TryLinear(ref s, ref op, segment, offset, size, true, out ulong linear) || !TryCanonical(ref s, linear, size)
+        if (!p.TryAddress(ref s, segment, offset, size, true, out ulong linear)
             || !p.TryProbeWrite(ref s, linear, size, s.Sys.Cpl))
             return;
         ulong value = 0;
         if (!p.TryReplay(ref value))
             Offer(ref s, ref op, p, false, segment, linear, 0);
-        else if (p.TryWrite(ref s, ref op, segment, offset, size, value & OpAccess.Mask(size)))
+        else if (p.TryWrite(ref s, segment, offset, size, value & OpAccess.Mask(size)))
             Step(ref s, ref op, p, 7);
     }
 
@@ -53,7 +53,7 @@ internal static class PortInstructions
         int size = OpAccess.Size(ref op);
         ulong offset = s.Gpr.Rsi & OpAccess.AddressMask(ref op);
         var segment = (SegmentNumber)op.Segment;
-        if (!p.TryRead(ref s, ref op, segment, offset, size, out ulong value))
+        if (!p.TryRead(ref s, segment, offset, size, out ulong value))
             return;
         ulong answered = 0;
         if (!p.TryReplay(ref answered))
@@ -74,9 +74,6 @@ internal static class PortInstructions
         return false;
     }
 
-    private static bool TryCanonical(ref CpuState s, ulong linear, int size) =>
-        !Modes.IsLong(ref s) || (Modes.IsCanonical(linear) && Modes.IsCanonical(linear + (uint)size - 1)) || Faults.GeneralProtection(ref s);
-
     private static void Offer(ref CpuState s, ref Op op, Processor p, bool write, SegmentNumber segment, ulong linear, ulong value)
     {
         p.Leave(ref s, ref op, CpuEventKind.StringIo);
@@ -94,6 +91,7 @@ internal static class PortInstructions
     private static void Step(ref CpuState s, ref Op op, Processor p, int index)
     {
         int size = OpAccess.Size(ref op), width = OpAccess.AddressSize(ref op);
+        DebugTraps.PortAccess(ref s, (ushort)s.Gpr.Rdx, size);
         ulong delta = (s.Gpr.Rflags & Rflags.Df) != 0 ? (ulong)-size : (ulong)size;
         OpAccess.SetNumbered(ref s, index, width, s.Gpr[index] + delta);
         if (IsRepeated(ref op))

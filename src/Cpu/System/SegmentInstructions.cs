@@ -36,7 +36,7 @@ internal static class SegmentInstructions
         ulong top = Stacks.Moved(ref s, (ulong)-size);
 
         // The slot is operand-sized but only 16 bits of it are written in legacy modes (SDM 2B PUSH, note on segment registers).
-        if (!p.TryWrite(ref s, ref op, SegmentNumber.Ss, top & Modes.StackMask(ref s), size == 8 ? 8 : 2, selector))
+        if (!p.TryWrite(ref s, SegmentNumber.Ss, top & Modes.StackMask(ref s), size == 8 ? 8 : 2, selector))
             return;
         s.Gpr.Rsp = top;
         p.Finish(ref s, ref op);
@@ -46,7 +46,7 @@ internal static class SegmentInstructions
     {
         Faults.Begin(ref s, ref op);
         var number = (SegmentNumber)OpAccess.Number(ref op);
-        if (!p.TryRead(ref s, ref op, SegmentNumber.Ss, s.Gpr.Rsp & Modes.StackMask(ref s), 2, out ulong selector))
+        if (!p.TryRead(ref s, SegmentNumber.Ss, s.Gpr.Rsp & Modes.StackMask(ref s), 2, out ulong selector))
             return;
         ulong top = Stacks.Moved(ref s, (ulong)OpAccess.Size(ref op)), next = p.NextRip(ref s, ref op);
         if (!SegmentLoad.TryLoad(ref s, p, number, (ushort)selector))
@@ -62,8 +62,8 @@ internal static class SegmentInstructions
         Faults.Begin(ref s, ref op);
         int size = OpAccess.Size(ref op);
         ulong address = p.EffectiveAddress(ref s, ref op);
-        if (!p.TryRead(ref s, ref op, (SegmentNumber)op.Segment, address, size, out ulong offset)
-            || !p.TryRead(ref s, ref op, (SegmentNumber)op.Segment, OpAccess.Advance(ref op, address, size), 2, out ulong selector))
+        if (!p.TryRead(ref s, (SegmentNumber)op.Segment, address, size, out ulong offset)
+            || !p.TryRead(ref s, (SegmentNumber)op.Segment, OpAccess.Advance(ref op, address, size), 2, out ulong selector))
             return;
         ulong next = p.NextRip(ref s, ref op);
         if (!SegmentLoad.TryLoad(ref s, p, (SegmentNumber)op.Immediate, (ushort)selector))

@@ -1,5 +1,4 @@
 using Hv.Core.Registers;
-using Hv.Cpu.Decode;
 using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
@@ -50,12 +49,11 @@ internal static class Stacks
                 return false;
         }
 
-        Op op = Here(ref s, SegmentNumber.Ss);
         offset = stack.Pointer;
         foreach (ulong value in values)
         {
             offset = (offset - (uint)size) & stack.Mask;
-            bool written = stack.IsCurrent ? p.TryWrite(ref s, ref op, SegmentNumber.Ss, offset, size, value)
+            bool written = stack.IsCurrent ? p.TryWrite(ref s, SegmentNumber.Ss, offset, size, value)
                 : p.TryWriteSystem(ref s, Linear(in stack, offset), size, value);
             if (!written)
                 return false;
@@ -68,8 +66,7 @@ internal static class Stacks
     /// <summary>Reads the slot <paramref name="distance"/> bytes above the present top without moving it.</summary>
     public static bool TryPeek(ref CpuState s, Processor p, ulong distance, int size, out ulong value)
     {
-        Op op = Here(ref s, SegmentNumber.Ss);
-        return p.TryRead(ref s, ref op, SegmentNumber.Ss, (s.Gpr.Rsp + distance) & Modes.StackMask(ref s), size, out value);
+        return p.TryRead(ref s, SegmentNumber.Ss, (s.Gpr.Rsp + distance) & Modes.StackMask(ref s), size, out value);
     }
 
     /// <summary>RSP moved by <paramref name="delta"/> under the stack's width.</summary>
@@ -77,13 +74,6 @@ internal static class Stacks
     {
         ulong mask = Modes.StackMask(ref s), moved = (s.Gpr.Rsp + delta) & mask;
         return mask == 0xFFFF ? (s.Gpr.Rsp & ~mask) | moved : moved;
-    }
-
-    /// <summary>An operation that stands for "the instruction at RIP", for accesses made outside a block; the segment tells #SS from #GP.</summary>
-    public static Op Here(ref CpuState s, SegmentNumber segment)
-    {
-        s.BlockRip = s.Gpr.Rip;
-        return new Op { Segment = (byte)segment };
     }
 
     private static bool HasRoom(in StackTarget stack, ulong offset, uint size) =>

@@ -29,6 +29,10 @@ internal static class TaskSwitch
         {
             p.Interrupted = pending;
         }
+        else if (done)
+        {
+            p.RetireJump();
+        }
 
         s.Delivery = default;
     }

@@ -136,11 +136,11 @@ public sealed class FarTransferTests
     [InlineData(0x0100, "10(100)")]                     // outside the GDT
     [InlineData(SystemMachine.UserData32, "10(20)")]    // wrong level
     [InlineData(SystemMachine.Code32, "10(8)")]         // not writable data
-    [InlineData(0x80, "12(80)")]                        // not present is #SS
+    [InlineData(0x81, "12(80)")]                        // not present is #SS
     public void A_bad_inner_stack_is_an_invalid_tss(int stack, string expected)
     {
         using SystemMachine m = Machine(cpl: 3);
-        m.SetDescriptor(SystemMachine.Slot, SystemMachine.Descriptor(0, 0xFFFFF, 0x13, 0xC));
+        m.SetDescriptor(SystemMachine.Slot, SystemMachine.Descriptor(0, 0xFFFFF, 0x33, 0xC));
         // A conforming ring 1 target would keep CPL; use a ring 1 gate so that ring 0's stack still serves the handler.
         m.SetDescriptor(SystemMachine.Slot2, SystemMachine.Gate(SystemMachine.Code32Ring1 & ~3, (uint)Target, 0xEC));
         m.Write16(SystemMachine.Tss + 16, (ushort)stack);
