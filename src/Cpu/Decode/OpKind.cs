@@ -39,6 +39,9 @@ public enum OpKind : ushort
     Lahf, Sahf, Clc, Stc, Cmc, Cld, Std, Salc, Daa, Das, Aaa, Aas, Aam, Aad, Bound,
     Movs, Cmps, Stos, Lods, Scas, Nop, Clflush,
 
+    /// <summary>D8 to DF, whose number from 0 is in <see cref="Op.Immediate"/>; ModRM.reg and rm say which (<c>Hv.Cpu.X87</c>).</summary>
+    X87Escape,
+
     /// <summary>Not an instruction: the block ends and falls through to the RIP in <see cref="Op.Immediate"/>.</summary>
     BlockEnd,
 

@@ -20,6 +20,8 @@ internal static class OpcodeRows
 
     internal static readonly OpcodeRow[] OneByte =
     [
+        new("D8", X87Escape, Ev, 0), new("D9", X87Escape, Ev, 1), new("DA", X87Escape, Ev, 2), new("DB", X87Escape, Ev, 3),
+        new("DC", X87Escape, Ev, 4), new("DD", X87Escape, Ev, 5), new("DE", X87Escape, Ev, 6), new("DF", X87Escape, Ev, 7),
         new("06", PushSeg, No64 | Default64, Es), new("07", PopSeg, No64 | Default64, Es), new("0E", PushSeg, No64 | Default64, Cs),
         new("16", PushSeg, No64 | Default64, Ss), new("17", PopSeg, No64 | Default64, Ss),
         new("1E", PushSeg, No64 | Default64, Ds), new("1F", PopSeg, No64 | Default64, Ds),

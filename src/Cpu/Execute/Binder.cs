@@ -1,6 +1,7 @@
 using Hv.Cpu.Decode;
 using Hv.Cpu.State;
 using Hv.Cpu.System;
+using Hv.Cpu.X87;
 
 namespace Hv.Cpu.Execute;
 
@@ -38,6 +39,7 @@ internal static class Binder
         {
             OpKind.Invalid => Control.Undefined,
             OpKind.FetchViolation => Control.FetchViolation,
+            OpKind.X87Escape => X87Decoding.Bind(in op),
             <= OpKind.Emms => SystemHandlers.Bind(ref op),
             <= OpKind.Test => AluBinder.Bind(ref op, context),
             <= OpKind.Not => UnaryBinder.Bind(op, context),

@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Hv.Cpu.Floating;
 
 /// <summary>Conversions between formats, to and from integers, and rounding to an integral value.</summary>
@@ -79,7 +81,7 @@ public static class FloatConversion
     {
         if (magnitude == 0)
             return FloatResult.Exact(FloatParts.Zero(false));
-        int shift = System.Numerics.BitOperations.LeadingZeroCount(magnitude);
+        int shift = BitOperations.LeadingZeroCount(magnitude);
         return FloatResult.Finite(sign, 63 - shift, (UInt128)(magnitude << shift) << 64);
     }
 

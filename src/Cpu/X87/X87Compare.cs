@@ -64,7 +64,7 @@ internal readonly struct CompareRegister<TKind> : IX87Instruction where TKind : 
         if (!done)
             return true;
         if (TKind.ToFlags)
-            Hv.Cpu.Execute.Flags.SetArithmetic(ref s, Rflags(relation));
+            Hv.Cpu.Execute.Flags.Put(ref s, Rflags(relation));
         else
             X87Stack.SetCodes(ref f, X87Comparison.Codes(relation));
         for (int i = 0; i < TKind.Pops; i++)

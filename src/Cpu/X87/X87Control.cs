@@ -207,7 +207,7 @@ internal static class X87Environment
     public static bool TryStartWaiting(ref CpuState s, ref Op op) =>
         TryStart(ref s, ref op) && ((s.Fpu.Status & 0x80) == 0 || (s.Sys.Cr0 & ControlBits.Ne) == 0 || Faults.Raise(ref s, ExceptionVector.FloatingPoint));
 
-    private static bool IsRealLayout(ref CpuState s) => (s.Sys.Cr0 & ControlBits.Pe) == 0 || (s.Gpr.Rflags & RflagsBits.Vm) != 0;
+    private static bool IsRealLayout(ref CpuState s) => (s.Sys.Cr0 & ControlBits.Pe) == 0 || (s.Gpr.Rflags & Rflags.Vm) != 0;
 }
 
 /// <summary>FNSTENV.</summary>

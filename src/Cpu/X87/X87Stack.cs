@@ -28,7 +28,7 @@ internal static class X87Stack
         ref FpuState f = ref s.Fpu;
         f.InstructionPointer = s.Gpr.Rip;
         f.InstructionSelector = s.Sys.Cs.Selector;
-        f.Opcode = (ushort)(op.Immediate << 8 & 0x700 | X87Decoding.ModRm(in op));
+        f.Opcode = (ushort)((X87Decoding.Escape(in op) << 8) | X87Decoding.ModRm(in op));
         if (op.IsMemory)
         {
             f.OperandPointer = p.EffectiveAddress(ref s, ref op);
