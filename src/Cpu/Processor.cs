@@ -208,7 +208,7 @@ public abstract unsafe partial class Processor : IDisposable
     }
 
     /// <summary>Puts RIP on an instruction that did not complete, and gives back what the block was charged for it and what follows.</summary>
-    private void Abort(ref CpuState s, ref Op op)
+    internal void Abort(ref CpuState s, ref Op op)
     {
         s.Gpr.Rip = s.BlockRip + op.RipDelta;
         s.Remaining += Threading.Left(ref s, ref op);

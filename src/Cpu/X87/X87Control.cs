@@ -196,17 +196,6 @@ internal static class X87Environment
         FpuImage.UpdateSummary(ref f);
     }
 
-    /// <summary>#NM, but no pending #MF: the forms without wait.</summary>
-    public static bool TryStart(ref CpuState s, ref Op op)
-    {
-        Faults.Begin(ref s, ref op);
-        return (s.Sys.Cr0 & (ControlBits.Em | ControlBits.Ts)) == 0 || Faults.Raise(ref s, ExceptionVector.DeviceNotAvailable);
-    }
-
-    /// <summary>As <see cref="TryStart"/>, for the loads, which report a pending exception.</summary>
-    public static bool TryStartWaiting(ref CpuState s, ref Op op) =>
-        TryStart(ref s, ref op) && ((s.Fpu.Status & 0x80) == 0 || (s.Sys.Cr0 & ControlBits.Ne) == 0 || Faults.Raise(ref s, ExceptionVector.FloatingPoint));
-
     private static bool IsRealLayout(ref CpuState s) => (s.Sys.Cr0 & ControlBits.Pe) == 0 || (s.Gpr.Rflags & Rflags.Vm) != 0;
 }
 
@@ -215,7 +204,7 @@ internal readonly struct StoreEnvironment : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Environment.TryStart(ref s, ref op) || !X87Memory.TryProbe(ref s, ref op, p, X87Environment.Size(in op))
+        if (!X87Stack.IsUsable(ref s, ref op, p) || !X87Memory.TryProbe(ref s, ref op, p, X87Environment.Size(in op))
             || !X87Environment.TryStore(ref s, ref op, p, in s.Fpu))
             return false;
         X87Environment.MaskAll(ref s.Fpu);
@@ -229,7 +218,7 @@ internal readonly struct LoadEnvironment : IX87Instruction
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
         FpuState loaded = s.Fpu;
-        if (!X87Environment.TryStartWaiting(ref s, ref op) || !X87Environment.TryLoad(ref s, ref op, p, ref loaded))
+        if (!X87Stack.IsUsable(ref s, ref op, p) || !X87Stack.IsClear(ref s, ref op, p) || !X87Environment.TryLoad(ref s, ref op, p, ref loaded))
             return false;
         s.Fpu = loaded;
         return true;
@@ -242,7 +231,7 @@ internal readonly struct SaveState : IX87Instruction
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
         int size = X87Environment.Size(in op);
-        if (!X87Environment.TryStart(ref s, ref op) || !X87Memory.TryProbe(ref s, ref op, p, size + 80) || !X87Environment.TryStore(ref s, ref op, p, in s.Fpu))
+        if (!X87Stack.IsUsable(ref s, ref op, p) || !X87Memory.TryProbe(ref s, ref op, p, size + 80) || !X87Environment.TryStore(ref s, ref op, p, in s.Fpu))
             return false;
         for (int i = 0; i < 8; i++)
         {
@@ -261,7 +250,7 @@ internal readonly struct RestoreState : IX87Instruction
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
         FpuState loaded = s.Fpu;
-        if (!X87Environment.TryStartWaiting(ref s, ref op) || !X87Environment.TryLoad(ref s, ref op, p, ref loaded))
+        if (!X87Stack.IsUsable(ref s, ref op, p) || !X87Stack.IsClear(ref s, ref op, p) || !X87Environment.TryLoad(ref s, ref op, p, ref loaded))
             return false;
         for (int i = 0; i < 8; i++)
         {

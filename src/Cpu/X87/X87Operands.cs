@@ -83,7 +83,13 @@ internal static class X87Memory
         && TryWrite(ref s, ref op, p, offset, 8, value.Significand) && TryWrite(ref s, ref op, p, offset + 8, 2, value.SignExponent);
 
     /// <summary>Makes sure that all bytes of the operand can be written.</summary>
-    public static bool TryProbe(ref CpuState s, ref Op op, Processor p, int size) =>
-        p.TryLinear(ref s, ref op, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), size, true, out ulong linear)
-        && p.TryProbeWrite(ref s, linear, size, s.Sys.Cpl);
+    public static bool TryProbe(ref CpuState s, ref Op op, Processor p, int size)
+    {
+        if (!p.TryLinear(ref s, ref op, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), size, true, out ulong linear))
+            return false;
+        if (p.TryProbeWrite(ref s, linear, size, s.Sys.Cpl))
+            return true;
+        p.Abort(ref s, ref op);
+        return false;
+    }
 }

@@ -20,13 +20,10 @@ internal static class X87Stack
     /// <summary>#NM and a pending #MF come first; then the instruction becomes the last one, and C1 is clear unless it sets it. False: a fault is recorded.</summary>
     public static bool Begin(ref CpuState s, ref Op op, Processor p)
     {
-        Faults.Begin(ref s, ref op);
-        if ((s.Sys.Cr0 & (ControlBits.Em | ControlBits.Ts)) != 0)
-            return Faults.Raise(ref s, ExceptionVector.DeviceNotAvailable);
-        if ((s.Fpu.Status & ErrorSummary) != 0 && (s.Sys.Cr0 & ControlBits.Ne) != 0)
-            return Faults.Raise(ref s, ExceptionVector.FloatingPoint);
+        if (!IsUsable(ref s, ref op, p) || !IsClear(ref s, ref op, p))
+            return false;
         ref FpuState f = ref s.Fpu;
-        f.InstructionPointer = s.Gpr.Rip;
+        f.InstructionPointer = s.BlockRip + op.RipDelta;
         f.InstructionSelector = s.Sys.Cs.Selector;
         f.Opcode = (ushort)((X87Decoding.Escape(in op) << 8) | X87Decoding.ModRm(in op));
         if (op.IsMemory)
@@ -37,6 +34,24 @@ internal static class X87Stack
 
         f.Status &= unchecked((ushort)~C1);
         return true;
+    }
+
+    /// <summary>#NM while EM or TS is set (SDM 3A 2.5, table 2-2).</summary>
+    public static bool IsUsable(ref CpuState s, ref Op op, Processor p)
+    {
+        if ((s.Sys.Cr0 & (ControlBits.Em | ControlBits.Ts)) == 0)
+            return true;
+        p.Raise(ref s, ref op, ExceptionVector.DeviceNotAvailable);
+        return false;
+    }
+
+    /// <summary>#MF for an unmasked exception that waits to be reported; without CR0.NE that is a pin that no board here connects.</summary>
+    public static bool IsClear(ref CpuState s, ref Op op, Processor p)
+    {
+        if ((s.Fpu.Status & ErrorSummary) == 0 || (s.Sys.Cr0 & ControlBits.Ne) == 0)
+            return true;
+        p.Raise(ref s, ref op, ExceptionVector.FloatingPoint);
+        return false;
     }
 
     /// <summary>The physical register that is ST(<paramref name="index"/>).</summary>
