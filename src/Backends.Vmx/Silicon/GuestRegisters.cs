@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Backends.Vmx.Silicon.Fields;
 using Hv.Core.Registers;
 using Hv.Cpu;
@@ -9,10 +10,11 @@ namespace Hv.Backends.Vmx.Silicon;
 /// The processor's registers behind the VMCS's guest-state fields (SDM 3C 25.4.1, 25.4.2). The shared processor has no CR4.VMXE: it is 1 throughout VMX
 /// operation, so that it is added and taken off here.
 /// </summary>
-public sealed class GuestRegisters : IGuestRegisters
+public sealed class GuestRegisters
 {
-    private const ulong SingleStepPending = 1 << 14;
+    private const ulong SingleStepPending = 1 << 14, DebugCauses = 0x600F;
     private Processor? _processor;
+    private ulong _pendingDebug;
 
     /// <summary>The fields with a register behind them; every other guest-state field is only stored.</summary>
     public static IReadOnlyList<VmcsField> Fields { get; } = BackedFields();
@@ -22,18 +24,27 @@ public sealed class GuestRegisters : IGuestRegisters
 
     private ref CpuState State => ref _processor!.State;
 
-    /// <inheritdoc/>
-    public ulong Read(VmcsField field)
+    /// <summary>The register's value. What every exit asks for folds to one load when the field is a constant.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ulong Read(VmcsField field) => field switch
+    {
+        VmcsField.GuestRip => State.Gpr.Rip,
+        VmcsField.GuestRflags => State.Gpr.Rflags,
+        VmcsField.GuestCr0 => State.Sys.Cr0,
+        VmcsField.GuestCsAccessRights => State.Sys.Cs.Attributes,
+        VmcsField.GuestSsAccessRights => State.Sys.Ss.Attributes,
+        VmcsField.GuestInterruptibility => (uint)FromShadow(State.Sys.Shadow),
+        _ => ReadOther(field),
+    };
+
+    private ulong ReadOther(VmcsField field)
     {
         ref CpuState s = ref State;
         return field switch
         {
-            VmcsField.GuestRip => s.Gpr.Rip,
             VmcsField.GuestRsp => s.Gpr.Rsp,
-            VmcsField.GuestRflags => s.Gpr.Rflags,
             VmcsField.GuestEfer => s.Sys.Efer,
             VmcsField.GuestSysenterCs => (uint)s.Sys.SysenterCs,
-            VmcsField.GuestInterruptibility => (uint)FromShadow(s.Sys.Shadow),
             VmcsField.GuestActivityState => (uint)FromActivity(s.Sys.Activity),
             VmcsField.GuestPendingDebug => PendingDebug(ref s),
             VmcsField.GuestEsSelector => s.Sys.Es.Selector,
@@ -53,8 +64,6 @@ public sealed class GuestRegisters : IGuestRegisters
             VmcsField.GuestLdtrLimit => s.Sys.Ldtr.Limit,
             VmcsField.GuestTrLimit => s.Sys.Tr.Limit,
             VmcsField.GuestEsAccessRights => s.Sys.Es.Attributes,
-            VmcsField.GuestCsAccessRights => s.Sys.Cs.Attributes,
-            VmcsField.GuestSsAccessRights => s.Sys.Ss.Attributes,
             VmcsField.GuestDsAccessRights => s.Sys.Ds.Attributes,
             VmcsField.GuestFsAccessRights => s.Sys.Fs.Attributes,
             VmcsField.GuestGsAccessRights => s.Sys.Gs.Attributes,
@@ -72,9 +81,8 @@ public sealed class GuestRegisters : IGuestRegisters
             VmcsField.GuestGdtrLimit => s.Sys.Gdtr.Limit,
             VmcsField.GuestIdtrBase => s.Sys.Idtr.Base,
             VmcsField.GuestIdtrLimit => s.Sys.Idtr.Limit,
-            VmcsField.GuestCr0 => s.Sys.Cr0,
             VmcsField.GuestCr3 => s.Sys.Cr3,
-            VmcsField.GuestCr4 => s.Sys.Cr4 | ControlRegisters.Cr4Vmxe,
+            VmcsField.GuestCr4 => s.Sys.Cr4 | RegisterBits.Cr4Vmxe,
             VmcsField.GuestDr7 => s.Sys.Dr7,
             VmcsField.GuestPat => s.Sys.Pat,
             VmcsField.GuestSysenterEsp => s.Sys.SysenterEsp,
@@ -83,7 +91,7 @@ public sealed class GuestRegisters : IGuestRegisters
         };
     }
 
-    /// <inheritdoc/>
+    /// <summary>Loads a register at VM entry; the entry checks have passed.</summary>
     public void Load(VmcsField field, ulong value)
     {
         ref CpuState s = ref State;
@@ -95,6 +103,7 @@ public sealed class GuestRegisters : IGuestRegisters
             case VmcsField.GuestEfer: s.Sys.Efer = value; break;
             case VmcsField.GuestSysenterCs: s.Sys.SysenterCs = value; break;
             case VmcsField.GuestInterruptibility: s.Sys.Shadow = ToShadow((Interruptibility)value); break;
+            case VmcsField.GuestPendingDebug: _pendingDebug = value; break;
             case VmcsField.GuestActivityState: s.Sys.Activity = ToActivity((GuestActivity)value); break;
             case VmcsField.GuestEsSelector: s.Sys.Es.Selector = (ushort)value; break;
             case VmcsField.GuestCsSelector: s.Sys.Cs.Selector = (ushort)value; break;
@@ -134,7 +143,7 @@ public sealed class GuestRegisters : IGuestRegisters
             case VmcsField.GuestIdtrLimit: s.Sys.Idtr.Limit = (ushort)value; break;
             case VmcsField.GuestCr0: s.Sys.Cr0 = value; break;
             case VmcsField.GuestCr3: s.Sys.Cr3 = value; break;
-            case VmcsField.GuestCr4: s.Sys.Cr4 = value & ~ControlRegisters.Cr4Vmxe; break;
+            case VmcsField.GuestCr4: s.Sys.Cr4 = value & ~RegisterBits.Cr4Vmxe; break;
             case VmcsField.GuestDr7: s.Sys.Dr7 = value; break;
             case VmcsField.GuestPat: s.Sys.Pat = value; break;
             case VmcsField.GuestSysenterEsp: s.Sys.SysenterEsp = value; break;
@@ -142,10 +151,10 @@ public sealed class GuestRegisters : IGuestRegisters
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Loads RIP alone: the usual entry after an instruction was emulated.</summary>
     public void LoadRip(ulong value) => State.Gpr.Rip = value;
 
-    /// <inheritdoc/>
+    /// <summary>All pending fields are loaded: what the processor derives from them is computed again.</summary>
     public void Loaded()
     {
         ref CpuState s = ref State;
@@ -154,9 +163,17 @@ public sealed class GuestRegisters : IGuestRegisters
         _processor!.ModeChanged(ref s);
     }
 
+    /// <summary>The debug exceptions that the last entry loaded and that have not been delivered, as DR6 bits; taken once.</summary>
+    public ulong TakePendingDebug()
+    {
+        ulong pending = _pendingDebug;
+        _pendingDebug = 0;
+        return pending & DebugCauses;
+    }
+
     // A trap of single-stepping that an STI or MOV-SS window holds back is what BS stands for (SDM 3C 28.3.4).
     private static ulong PendingDebug(ref CpuState s) =>
-        (s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) != 0 && (s.Gpr.Rflags & ControlRegisters.RflagsTf) != 0 ? SingleStepPending : 0;
+        (s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) != 0 && (s.Gpr.Rflags & RegisterBits.RflagsTf) != 0 ? SingleStepPending : 0;
 
     private static Interruptibility FromShadow(InterruptShadow shadow) =>
         ((shadow & InterruptShadow.Sti) != 0 ? Interruptibility.BlockingBySti : 0)

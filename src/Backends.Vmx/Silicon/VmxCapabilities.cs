@@ -77,7 +77,7 @@ public sealed record VmxCapabilities
     public ulong Cr0Fixed1 { get; init; } = 0xFFFF_FFFF;
 
     /// <summary>IA32_VMX_CR4_FIXED0 (488H): VMXE must be 1.</summary>
-    public ulong Cr4Fixed0 { get; init; } = ControlRegisters.Cr4Vmxe;
+    public ulong Cr4Fixed0 { get; init; } = RegisterBits.Cr4Vmxe;
 
     /// <summary>IA32_VMX_CR4_FIXED1 (489H): VME to UMIP, VMXE, FSGSBASE, PCIDE, OSXSAVE, SMEP, SMAP, PKE.</summary>
     public ulong Cr4Fixed1 { get; init; } = 0x0077_2FFF;

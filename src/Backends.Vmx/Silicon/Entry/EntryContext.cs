@@ -1,5 +1,5 @@
 using Hv.Backends.Vmx.Silicon.Fields;
-using static Hv.Backends.Vmx.Silicon.ControlRegisters;
+using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
 namespace Hv.Backends.Vmx.Silicon.Entry;
 
@@ -13,10 +13,10 @@ public sealed class EntryContext(Vmcs vmcs, VmxCapabilities capabilities, HostPh
     public VmxCapabilities Capabilities => capabilities;
 
     /// <summary>The address of the current VMCS.</summary>
-    public ulong VmcsPointer { get; init; } = ulong.MaxValue;
+    public ulong VmcsPointer { get; set; } = ulong.MaxValue;
 
     /// <summary>EFER.LMA in VMX root operation.</summary>
-    public bool HostInLongMode { get; init; } = true;
+    public bool HostInLongMode { get; set; } = true;
 
     /// <summary>Injected event.</summary>
     public InterruptionInfo Injection => new((uint)vmcs[VmcsField.EntryInterruptionInfo]);

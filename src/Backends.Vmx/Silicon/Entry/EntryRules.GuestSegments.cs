@@ -1,6 +1,6 @@
 using Hv.Backends.Vmx.Silicon.Fields;
 using Hv.Core.Registers;
-using static Hv.Backends.Vmx.Silicon.ControlRegisters;
+using static Hv.Backends.Vmx.Silicon.RegisterBits;
 using static Hv.Backends.Vmx.Silicon.Fields.VmcsField;
 
 namespace Hv.Backends.Vmx.Silicon.Entry;

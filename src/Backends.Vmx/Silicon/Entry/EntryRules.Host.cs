@@ -1,5 +1,5 @@
 using Hv.Backends.Vmx.Silicon.Fields;
-using static Hv.Backends.Vmx.Silicon.ControlRegisters;
+using static Hv.Backends.Vmx.Silicon.RegisterBits;
 using static Hv.Backends.Vmx.Silicon.Fields.VmcsField;
 
 namespace Hv.Backends.Vmx.Silicon.Entry;

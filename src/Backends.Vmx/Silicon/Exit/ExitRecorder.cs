@@ -9,6 +9,7 @@ namespace Hv.Backends.Vmx.Silicon.Exit;
 public static class ExitRecorder
 {
     private const byte Debug = 1, PageFault = 14;
+    private const uint EntryFailureBit = 1u << 31;
 
     /// <summary>Fills what every exit has: reason, qualification, length; and ends any injection (SDM 3C 28.2.1, 25.8.3).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -20,6 +21,13 @@ public static class ExitRecorder
         vmcs.Record(VmcsField.ExitInterruptionInfo, 0);
         vmcs.Record(VmcsField.IdtVectoringInfo, 0);
         vmcs.Record(VmcsField.EntryInterruptionInfo, vmcs[VmcsField.EntryInterruptionInfo] & int.MaxValue);
+    }
+
+    /// <summary>Fills what a VM entry that failed for guest state or MSR loading has: no more than the reason and the qualification (SDM 3C 27.8).</summary>
+    public static void EntryFailure(Vmcs vmcs, VmxExitReason reason, ulong qualification)
+    {
+        vmcs.Record(VmcsField.ExitReason, EntryFailureBit | (uint)reason);
+        vmcs.Record(VmcsField.ExitQualification, qualification);
     }
 
     /// <summary>Fills the fields for an event that exits.</summary>

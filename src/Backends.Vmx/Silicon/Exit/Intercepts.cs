@@ -1,6 +1,6 @@
 using Hv.Backends.Vmx.Silicon.Fields;
 using Hv.Cpu.Virtualization;
-using static Hv.Backends.Vmx.Silicon.ControlRegisters;
+using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
 namespace Hv.Backends.Vmx.Silicon.Exit;
 

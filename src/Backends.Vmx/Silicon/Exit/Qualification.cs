@@ -47,8 +47,8 @@ public static class Qualification
     public static ulong EptViolation(GuestAccess access, ulong permissions) =>
         Wanted(access) | (permissions << 3) | LinearValid | ((access & GuestAccess.PageWalk) == 0 ? FinalAccess : 0);
 
-    // Bits 11:8. The event names a register by its byte offset among the sixteen.
-    private static ulong RegisterNumber(in CpuEvent e) => (ulong)(e.Register >> 3) << 8;
+    // Bits 11:8.
+    private static ulong RegisterNumber(in CpuEvent e) => (ulong)e.Register << 8;
 
     /// <summary>The EPT permissions that an access needs.</summary>
     public static ulong Wanted(GuestAccess access) =>

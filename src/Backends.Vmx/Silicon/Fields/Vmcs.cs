@@ -14,7 +14,7 @@ public enum VmcsLaunchState : byte
 /// <summary>
 /// The current VMCS, on chip: one 64-bit place a field, found by arithmetic on the encoding. Guest-state fields are views: a field that was written
 /// since the last VM entry (or never entered with) is <em>pending</em> and lives here; any other is the processor's own register, read through
-/// <see cref="IGuestRegisters"/>, so that a VM exit copies nothing (docs/adr/0041-guest-state-is-a-view.md).
+/// <see cref="GuestRegisters"/>, so that a VM exit copies nothing (docs/adr/0041-guest-state-is-a-view.md).
 /// </summary>
 public sealed class Vmcs
 {
@@ -25,11 +25,11 @@ public sealed class Vmcs
 
     private readonly ulong[] _values = new ulong[VmcsEncoding.SlotCount];
     private readonly ulong[] _pending = new ulong[4];
-    private readonly IGuestRegisters _guest;
+    private readonly GuestRegisters _guest;
 
     /// <summary>Makes a VMCS image whose guest-state fields are all pending.</summary>
     /// <param name="guest">The processor's registers behind the fields that are not.</param>
-    public Vmcs(IGuestRegisters guest)
+    public Vmcs(GuestRegisters guest)
     {
         _guest = guest;
         MarkAllPending();
@@ -54,12 +54,12 @@ public sealed class Vmcs
         }
     }
 
-    /// <summary>A field that is not guest state, for the processor's own writes at a VM exit: no group is marked.</summary>
+    /// <summary>A field without a register behind it, for the processor's own writes at a VM exit: no group is marked.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Record(VmcsField field, ulong value)
     {
         var encoding = new VmcsEncoding((uint)field);
-        Debug.Assert(encoding.Type != VmcsFieldType.GuestState);
+        Debug.Assert(encoding.Type != VmcsFieldType.GuestState || IsStored(encoding.Slot));
         _values[encoding.Slot] = value;
     }
 
@@ -161,20 +161,4 @@ public sealed class Vmcs
         VmcsFieldWidth.Bits32 => (uint)value,
         _ => value,
     };
-}
-
-/// <summary>The processor's registers as the VMCS's guest-state fields name them.</summary>
-public interface IGuestRegisters
-{
-    /// <summary>The register's value.</summary>
-    ulong Read(VmcsField field);
-
-    /// <summary>Loads a register at VM entry; the entry checks have passed.</summary>
-    void Load(VmcsField field, ulong value);
-
-    /// <summary>Loads RIP alone: the usual entry after an instruction was emulated.</summary>
-    void LoadRip(ulong value);
-
-    /// <summary>All pending fields are loaded: what the processor derives from them is computed again.</summary>
-    void Loaded();
 }

@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Hv.Backends.Vmx.Silicon.Fields;
 using Hv.Core;
-using static Hv.Backends.Vmx.Silicon.ControlRegisters;
+using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
 namespace Hv.Backends.Vmx.Silicon.Operation;
 
@@ -148,6 +150,23 @@ public sealed partial class LogicalProcessor
         var full = (VmcsField)(encoding.Value & ~1u);
         Vmcs.Write(full, encoding.IsHigh ? (value << 32) | (uint)Vmcs[full] : value);
         return VmxResult.Succeed;
+    }
+
+    /// <summary>VMREAD of a field that exists, in root operation at CPL 0 with a current VMCS: what the checks of the full form come to there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ulong Vmread(VmcsField field)
+    {
+        Debug.Assert(_inVmxOperation && Root.Cpl == 0 && _current != NoPointer && Exists((ulong)field));
+        return Vmcs[field];
+    }
+
+    /// <summary>VMWRITE under the same conditions, of a field that is not read-only.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Vmwrite(VmcsField field, ulong value)
+    {
+        Debug.Assert(_inVmxOperation && Root.Cpl == 0 && _current != NoPointer && Exists((ulong)field));
+        Debug.Assert(new VmcsEncoding((uint)field).Type != VmcsFieldType.ReadOnlyData);
+        Vmcs.Write(field, value);
     }
 
     /// <summary>INVEPT: drops translations that EPT gave.</summary>

@@ -1,4 +1,4 @@
-using static Hv.Backends.Vmx.Silicon.ControlRegisters;
+using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
 namespace Hv.Backends.Vmx.Silicon.Operation;
 

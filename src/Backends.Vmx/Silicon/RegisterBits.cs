@@ -1,7 +1,7 @@
 namespace Hv.Backends.Vmx.Silicon;
 
 /// <summary>Bits of control registers, EFER and RFLAGS that VMX rules name (SDM 3A 2.5, SDM 3A 2.2.1, SDM 1 3.4.3).</summary>
-public static class ControlRegisters
+public static class RegisterBits
 {
     public const ulong Cr0Pe = 1 << 0, Cr0Mp = 1 << 1, Cr0Em = 1 << 2, Cr0Ts = 1 << 3, Cr0Et = 1 << 4, Cr0Ne = 1 << 5, Cr0Wp = 1 << 16;
     public const ulong Cr0Nw = 1 << 29, Cr0Cd = 1 << 30, Cr0Pg = 1UL << 31;
