@@ -3,7 +3,7 @@ using Hv.Backends.Vmx.Silicon.Fields;
 using Hv.Core;
 using Hv.Core.Exits;
 using Hv.Core.Registers;
-using static Hv.Backends.Vmx.Silicon.ControlRegisters;
+using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
 namespace Hv.Backends.Vmx.Hypervisor.Capture;
 

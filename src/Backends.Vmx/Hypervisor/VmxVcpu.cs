@@ -1,0 +1,233 @@
+using Hv.Backends.Vmx.Hypervisor.Capture;
+using Hv.Backends.Vmx.Silicon;
+using Hv.Backends.Vmx.Silicon.Exit;
+using Hv.Backends.Vmx.Silicon.Fields;
+using Hv.Backends.Vmx.Silicon.Operation;
+using Hv.Core;
+using Hv.Core.Exits;
+using Hv.Core.Registers;
+using Hv.Cpu;
+using Hv.Cpu.Virtualization;
+
+namespace Hv.Backends.Vmx.Hypervisor;
+
+/// <summary>
+/// A vCPU as a hypervisor on VMX runs it: one VMCS, VMLAUNCH and then VMRESUME, exits read from the VMCS, answers written into it. The general registers
+/// are not in a VMCS: they stay in the processor, as a hypervisor's saved copy would.
+/// </summary>
+internal sealed partial class VmxVcpu : IVcpu
+{
+    private const ulong EntryFailure = 1UL << 31, AllContexts = 2;
+
+    private readonly VmxPartition _partition;
+    private readonly LogicalProcessor _cpu;
+    private readonly Processor<VmxVirtualization> _processor;
+    private readonly ulong _vmxonRegion, _vmcsRegion;
+
+    private VmxExitRecord _record;
+    private ExitReason _exit;
+
+    // RIP and RFLAGS as the VMCS has them: a difference to Registers is the host's write.
+    private ulong _rip, _rflags;
+    private ulong _retiredBeforeReset;
+    private int _eptVersion;
+    private bool _launched;
+
+    public VmxVcpu(VmxPartition partition, int index)
+    {
+        _partition = partition;
+        Index = index;
+        _cpu = new LogicalProcessor(partition.Host, VmxCapabilities.Model);
+        _processor = new Processor<VmxVirtualization>(partition.Memory, partition.Options.Cpuid, new VmxVirtualization(_cpu), partition.Code);
+        _cpu.Attach(_processor);
+        _vmxonRegion = NewRegion();
+        _vmcsRegion = NewRegion();
+        _cpu.Root.Cr4 |= RegisterBits.Cr4Vmxe;
+        Demand(_cpu.Vmxon(_vmxonRegion), "VMXON");
+        Demand(_cpu.Vmclear(_vmcsRegion), "VMCLEAR");
+        Demand(_cpu.Vmptrld(_vmcsRegion), "VMPTRLD");
+        VmcsSetup.Write(_cpu, partition);
+        Reset();
+    }
+
+    /// <inheritdoc/>
+    public int Index { get; }
+
+    /// <inheritdoc/>
+    public ref GeneralRegisters Registers => ref _processor.State.Gpr;
+
+    /// <inheritdoc/>
+    public ulong InstructionsRetired => _processor.InstructionsRetired + _emulated - _retiredBeforeReset;
+
+    /// <inheritdoc/>
+    public string? LastFailure { get; private set; }
+
+    /// <summary>The silicon, for tests.</summary>
+    internal LogicalProcessor Silicon => _cpu;
+
+    /// <inheritdoc/>
+    public void Run(long budget, out VmExit exit)
+    {
+        LastFailure = null;
+        _answered = false;
+        Prepare();
+        while (true)
+        {
+            ulong ticks = (ulong)Math.Min(budget, uint.MaxValue);
+            ulong before = _processor.InstructionsRetired;
+            _cpu.Vmwrite(VmcsField.PreemptionTimer, ticks);
+            VmxResult result = _launched ? _cpu.Vmresume() : _cpu.Vmlaunch();
+            if (!result.IsSuccess || (_cpu.Vmread(VmcsField.ExitReason) & EntryFailure) != 0)
+            {
+                exit = Refused(result);
+                break;
+            }
+
+            _launched = true;
+            if (!TryHandle())
+            {
+                Read();
+                VmxExitCapture.Capture(_record, out exit);
+                Settle(ref exit);
+                break;
+            }
+
+            // The exit was the hypervisor's own; what it took counts against the budget.
+            budget -= (long)(_processor.InstructionsRetired - before);
+            if (budget <= 0)
+            {
+                exit = VmExit.Plain(ExitReason.BudgetExpired, Site(), new RawExit((ulong)VmxExitReason.PreemptionTimer, 0, 0));
+                break;
+            }
+
+            Prepare();
+        }
+
+        _exit = exit.Reason;
+        _rip = Registers.Rip;
+        _rflags = Registers.Rflags;
+    }
+
+    /// <inheritdoc/>
+    public void RequestExit() => _processor.RequestStop();
+
+    /// <inheritdoc/>
+    public bool TryTranslate(Gva address, out Gpa physical) => _processor.TryTranslate(address, out physical);
+
+    /// <inheritdoc/>
+    public void InterceptExceptions(uint vectors) => _cpu.Vmwrite(VmcsField.ExceptionBitmap, vectors);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _processor.Dispose();
+        _partition.Host.FreePage(_vmcsRegion);
+        _partition.Host.FreePage(_vmxonRegion);
+    }
+
+    /// <summary>What the host changed since the last exit goes into the VMCS, and with it the event that is to be delivered first.</summary>
+    private void Prepare()
+    {
+        SyncRegisters();
+        if (_eptVersion != _partition.EptVersion)
+        {
+            _eptVersion = _partition.EptVersion;
+            _cpu.Vmwrite(VmcsField.EptPointer, _partition.EptPointer);
+            _cpu.Invept(AllContexts, 0);
+        }
+
+        if (_inject.IsValid)
+            WriteInjection();
+    }
+
+    private void SyncRegisters()
+    {
+        ref GeneralRegisters registers = ref Registers;
+        if (registers.Rip != _rip)
+            _cpu.Vmwrite(VmcsField.GuestRip, _rip = registers.Rip);
+        if (registers.Rflags != _rflags)
+            _cpu.Vmwrite(VmcsField.GuestRflags, _rflags = registers.Rflags);
+    }
+
+    private void Read()
+    {
+        _record.Reason = (uint)_cpu.Vmread(VmcsField.ExitReason);
+        _record.Qualification = _cpu.Vmread(VmcsField.ExitQualification);
+        _record.InstructionLength = (uint)_cpu.Vmread(VmcsField.ExitInstructionLength);
+        _record.InterruptionInfo = (uint)_cpu.Vmread(VmcsField.ExitInterruptionInfo);
+        _record.Rip = _cpu.Vmread(VmcsField.GuestRip);
+        _record.Rflags = _cpu.Vmread(VmcsField.GuestRflags);
+        _record.Cr0 = _cpu.Vmread(VmcsField.GuestCr0);
+        _record.CsAccessRights = (uint)_cpu.Vmread(VmcsField.GuestCsAccessRights);
+        _record.SsAccessRights = (uint)_cpu.Vmread(VmcsField.GuestSsAccessRights);
+        _record.EntryControls = (uint)_cpu.Vmread(VmcsField.EntryControls);
+        ref GeneralRegisters registers = ref Registers;
+        _record.Rax = registers.Rax;
+        _record.Rcx = registers.Rcx;
+        _record.Rdx = registers.Rdx;
+        switch ((VmxExitReason)(ushort)_record.Reason)
+        {
+            case VmxExitReason.ExceptionOrNmi:
+                _record.InterruptionErrorCode = (uint)_cpu.Vmread(VmcsField.ExitInterruptionErrorCode);
+                break;
+            case VmxExitReason.EptViolation or VmxExitReason.EptMisconfiguration:
+                _record.GuestPhysicalAddress = _cpu.Vmread(VmcsField.GuestPhysicalAddress);
+                ReadOperand();
+                break;
+            case VmxExitReason.IoInstruction:
+                _record.InstructionInfo = (uint)_cpu.Vmread(VmcsField.ExitInstructionInfo);
+                ReadOperand();
+                break;
+        }
+
+        var vectoring = new InterruptionInfo((uint)_cpu.Vmread(VmcsField.IdtVectoringInfo));
+        if (vectoring.IsValid)
+            KeepVectoring(vectoring);
+    }
+
+    // What decoding the instruction would tell a hypervisor (docs/adr/0044-instruction-emulator.md).
+    private void ReadOperand()
+    {
+        ref readonly CpuEvent e = ref _processor.Event;
+        bool isFetch = (e.Access & GuestAccess.Execute) != 0;
+        _record.OperandSize = isFetch ? (byte)0 : e.Size;
+        _record.OperandValue = e.Value;
+    }
+
+    private ExitSite Site()
+    {
+        Read();
+        VmxExitCapture.Capture(_record, out VmExit exit);
+        return new ExitSite(exit.Rip, 0, exit.Mode, exit.Cpl);
+    }
+
+    private VmExit Refused(VmxResult result)
+    {
+        if (result.IsSuccess)
+        {
+            LastFailure = _cpu.Refusal;
+        }
+        else
+        {
+            LastFailure = _cpu.Refusal ?? $"VM entry failed: VM-instruction error {(int)result.Error} (SDM 3C 31.4)";
+            _cpu.Vmread(VmcsField.InstructionError);
+        }
+
+        ulong reason = result.IsSuccess ? _cpu.Vmread(VmcsField.ExitReason) : EntryFailure;
+        ulong detail = result.IsSuccess ? _cpu.Vmread(VmcsField.ExitQualification) : (ulong)result.Error;
+        return VmExit.Plain(ExitReason.EntryFailed, new ExitSite(Registers.Rip, 0, 0, 0), new RawExit(reason, detail, 0));
+    }
+
+    private ulong NewRegion()
+    {
+        ulong region = _partition.Host.AllocatePage();
+        _partition.Host.Write(region, VmxCapabilities.RevisionId);
+        return region;
+    }
+
+    private static void Demand(VmxResult result, string instruction)
+    {
+        if (!result.IsSuccess)
+            throw new HvException($"{instruction} failed: {result.Outcome} {result.Error}");
+    }
+}

@@ -1,0 +1,35 @@
+using Hv.Backends.Vmx.Hypervisor;
+using Hv.Backends.Vmx.Hypervisor.Capture;
+using Hv.Core;
+using Hv.Core.Exits;
+using Hv.Core.Memory;
+
+namespace Hv.Backends.Vmx;
+
+/// <summary>Intel's VMX, modelled over the software processor, with a hypervisor on top that programs it as a real one does.</summary>
+public sealed class VmxBackend : IBackend
+{
+    /// <inheritdoc/>
+    public string Name => "Vmx";
+
+    /// <inheritdoc/>
+    public string Description => "Intel VMX modelled over the software processor: VMCS, VM entry and exit, EPT";
+
+    /// <summary>VMCALL (SDM 3C 31.3).</summary>
+    public ExitEncoding Encoding { get; } = new([0x0F, 0x01, 0xC1]);
+
+    /// <inheritdoc/>
+    public BackendCapabilities Capabilities =>
+        BackendCapabilities.RealMode | BackendCapabilities.Protected32 | BackendCapabilities.Paging32 | BackendCapabilities.Long64 | BackendCapabilities.UserMode
+        | BackendCapabilities.GuestExceptions | BackendCapabilities.Deterministic | BackendCapabilities.ExceptionIntercept | BackendCapabilities.UserHypercalls
+        | BackendCapabilities.LegacyTasks;
+
+    /// <inheritdoc/>
+    public BackendAvailability Availability => BackendAvailability.Yes;
+
+    /// <inheritdoc/>
+    public IPartition CreatePartition(GuestMemory memory, PartitionOptions options) => new VmxPartition(memory, options);
+
+    /// <inheritdoc/>
+    public string Describe(in RawExit raw) => VmxExitNames.Describe(raw);
+}
