@@ -237,6 +237,7 @@ public abstract unsafe partial class Processor
     }
 
     /// <summary>A branch's link is void: looks the successor up, links it, and goes on there.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal void FollowSlow(ref CpuState s, ref LinkSlot slot)
     {
         s.Gpr.Rip = slot.Rip;

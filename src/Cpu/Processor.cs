@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Hv.Core.Cpuid;
 using Hv.Core.Memory;
@@ -84,9 +85,11 @@ public abstract unsafe partial class Processor : IDisposable
     internal ModeKey Key => _key;
 
     /// <summary>Records exception <paramref name="vector"/> without an error code for the instruction <paramref name="op"/>.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public void Raise(ref CpuState s, ref Op op, byte vector) => Record(ref s, ref op, vector, false, 0);
 
     /// <summary>Records exception <paramref name="vector"/> with an error code for the instruction <paramref name="op"/>.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public void Raise(ref CpuState s, ref Op op, byte vector, uint errorCode) => Record(ref s, ref op, vector, true, errorCode);
 
     /// <summary>Offers an event to the virtualization layer: fills <see cref="Event"/> with <paramref name="kind"/> and the length, sets RIP on the instruction and

@@ -169,8 +169,12 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         ulong flags = s.Gpr.Rflags;
         InterruptShadow shadow = s.Sys.Shadow;
         long remaining = s.Remaining;
+        CpuEventKind kind = Event.Kind;
         Events.Execute(ref s, this);
         TakeFlags(ref s);
+        // IRET and task switches go elsewhere instead of past the instruction, and count as well.
+        if (s.Attention == 0 && s.Remaining == remaining && kind is CpuEventKind.Iret or CpuEventKind.TaskSwitch)
+            s.Remaining--;
         // What the event's effect retired was one instruction; its traps follow it.
         if (s.Attention == 0 && s.Remaining != remaining)
             DebugTraps.AfterInstruction(ref s, flags, shadow);

@@ -61,7 +61,7 @@ internal static unsafe class BlockBuilder
         header.Count = count;
         header.Bytes = Math.Max(at, 1);
         int slots = Finish(ref Unsafe.Add(ref first, count), ref Unsafe.Add(ref first, count - 1), source, at, ref header);
-        Liveness.Bind(ref first, count, p, source.Key);
+        Liveness.Bind(ref first, count, source.Key, source.Limit);
         cache.Commit(block, 64 + (count + slots) * 32);
         return block;
     }

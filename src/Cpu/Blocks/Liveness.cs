@@ -9,13 +9,13 @@ namespace Hv.Cpu.Blocks;
 /// before any operation that reads flags, faults or leaves.</summary>
 internal static class Liveness
 {
-    internal static void Bind(ref Op first, int count, Processor p, ModeKey key)
+    internal static void Bind(ref Op first, int count, ModeKey key, ulong limit)
     {
         bool live = true;
         for (int i = count - 1; i >= 0; i--)
         {
             ref Op op = ref Unsafe.Add(ref first, i);
-            op.Handler = Binder.Bind(ref op, new BindContext(key, live));
+            op.Handler = Binder.Bind(ref op, new BindContext(key, live, limit));
             if (OpInfo.OverwritesFlags(op))
                 live = false;
             else if (!OpInfo.IgnoresFlags(op))

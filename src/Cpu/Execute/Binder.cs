@@ -8,7 +8,8 @@ namespace Hv.Cpu.Execute;
 /// <summary>What a binding depends on beside the operation.</summary>
 /// <param name="Key">The mode.</param>
 /// <param name="FlagsLive">Whether anything can see the flags that the operation computes.</param>
-internal readonly record struct BindContext(ModeKey Key, bool FlagsLive)
+/// <param name="Limit">The last offset in CS that a branch may go to; all ones in 64-bit code.</param>
+internal readonly record struct BindContext(ModeKey Key, bool FlagsLive, ulong Limit = ulong.MaxValue)
 {
     /// <summary>The form of the operation's address: 0 <see cref="Flat64"/>, 1 <see cref="Flat32"/>, 2 <see cref="Segmented"/>.</summary>
     internal int AddressForm(in Op op)

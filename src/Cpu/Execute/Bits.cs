@@ -202,6 +202,7 @@ internal static class BmiHandlers
         Threading.Next(ref s, ref op, p);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static ulong High(ulong a, ulong b) => Math.BigMul(a, b, out _);
 
     /// <summary>PDEP and PEXT; the mask is ModRM.rm.</summary>

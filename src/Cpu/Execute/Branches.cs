@@ -159,7 +159,7 @@ internal static unsafe class BranchBinder
     internal static nint Bind(in Op op, BindContext context)
     {
         delegate*<ref CpuState, ref Op, Processor, void> handler;
-        if (OpInfo.Targets(op.Kind) != 0 && context.Key.Is64 && !Processor.IsCanonical(op.Immediate))
+        if (OpInfo.Targets(op.Kind) != 0 && (context.Key.Is64 ? !Processor.IsCanonical(op.Immediate) : op.Immediate > context.Limit))
         {
             handler = &BranchHandlers.BadTarget;
             return (nint)handler;

@@ -84,8 +84,10 @@ internal static class MultiplyHandlers
         Threading.Next(ref s, ref op, p);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static ulong HighUnsigned(ulong a, ulong b) => Math.BigMul(a, b, out _);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static ulong HighSigned(ulong a, ulong b) => (ulong)Math.BigMul((long)a, (long)b, out _);
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Cpu.Decode;
 using Hv.Cpu.Execute;
 using Hv.Cpu.Memory;
@@ -5,42 +6,47 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu;
 
-/// <summary>Services for the handlers of <c>Execute</c>: stack accesses, probes, operands of more than eight bytes.</summary>
+/// <summary>Services for the handlers of <c>Execute</c>: stack accesses, probes, operands of more than eight bytes. What has locals whose address is taken is never
+/// inlined, because a handler with such a local could not jump to the next (docs/adr/0021-tail-threaded-handlers.md).</summary>
 public abstract partial class Processor
 {
     /// <summary>As <see cref="TryLinear"/>, but the answer to a failed check is <see cref="IAddress.Poison"/>.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal ulong LinearOrPoison(ref CpuState s, ref Op op, SegmentNumber segment, ulong offset, int size, bool write) =>
         TryLinear(ref s, ref op, segment, offset, size, write, out ulong linear) ? linear : IAddress.Poison;
 
     /// <summary>Reads from the stack at a linear address; a non-canonical one is #SS(0).</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal ulong LoadStackSlow(ref CpuState s, ref Op op, ulong linear, int size)
     {
         if (s.Attention != 0)
             return 0;
-        if (IsCanonical(linear) && IsCanonical(linear + (ulong)(size - 1)))
+        if (IsReachable(ref s, SegmentNumber.Ss, linear, size))
             return LoadChecked(ref s, ref op, linear, size, AccessKind.Read);
         Raise(ref s, ref op, ExceptionVector.StackFault, 0);
         return 0;
     }
 
     /// <summary>Writes to the stack at a linear address; a non-canonical one is #SS(0). False: the fault or event is recorded.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal bool StoreStackSlow(ref CpuState s, ref Op op, ulong linear, int size, ulong value)
     {
         if (s.Attention != 0)
             return false;
-        if (IsCanonical(linear) && IsCanonical(linear + (ulong)(size - 1)))
+        if (IsReachable(ref s, SegmentNumber.Ss, linear, size))
             return StoreSlow(ref s, ref op, linear, size, value);
         Raise(ref s, ref op, ExceptionVector.StackFault, 0);
         return false;
     }
 
     /// <summary>Checks that a range of the stack could be written. False: the fault is recorded.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal bool TryProbeStack<TStack>(ref CpuState s, ref Op op, ulong offset, int size) where TStack : struct, IStack
     {
         ulong at = TStack.Linear(ref s, ref op, this, offset, size, true);
         if (s.Attention != 0)
             return false;
-        if (!IsCanonical(at) || !IsCanonical(at + (ulong)(size - 1)))
+        if (!IsReachable(ref s, SegmentNumber.Ss, at, size))
         {
             Raise(ref s, ref op, ExceptionVector.StackFault, 0);
             return false;

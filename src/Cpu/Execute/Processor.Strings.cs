@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Cpu.Decode;
 using Hv.Cpu.Execute;
 using Hv.Cpu.Memory;
@@ -18,6 +19,7 @@ public abstract partial class Processor
     private const int ElementsPerPiece = 64;
 
     /// <summary>Executes a string instruction. False: a fault or event is recorded, or it was interrupted with RIP on itself.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal bool RunString<TOp, TW>(ref CpuState s, ref Op op) where TOp : struct, IString where TW : struct, IWidth
     {
         bool repeats = (op.Form & (OpForm.Rep | OpForm.Repne)) != 0;

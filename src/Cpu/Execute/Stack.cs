@@ -79,8 +79,12 @@ internal static class StackHandlers
     {
         ulong pointer = TStack.Pointer(ref s);
         ulong old = s.Gpr.Rsp;
-        if (!p.TryProbeStack<TStack>(ref s, ref op, TStack.Wrap(pointer - (ulong)TW.Bits), TW.Bits))
-            return;
+        for (int slot = 1; slot <= 8; slot++)
+        {
+            if (!p.TryProbeStack<TStack>(ref s, ref op, TStack.Wrap(pointer - (ulong)(slot * TW.Bits / 8)), TW.Bits / 8))
+                return;
+        }
+
         for (int register = Registers.Rax; register <= Registers.Rdi; register += 8)
         {
             ulong value = register == Registers.Rsp ? TW.Truncate(old) : TW.Get(ref s, register);

@@ -80,9 +80,19 @@ public abstract unsafe partial class Processor
         return false;
     }
 
+    /// <summary>Whether an access may begin and end where it does: canonical in 64-bit code; elsewhere not over the end of a segment that spans 4 GiB, whose limit the
+    /// flat forms do not check. (With a base, the linear address wraps.)</summary>
+    private bool IsReachable(ref CpuState s, SegmentNumber segment, ulong linear, int size)
+    {
+        ulong last = linear + (ulong)(size - 1);
+        if (_key.Is64 || last <= uint.MaxValue)
+            return IsCanonical(linear) && IsCanonical(last);
+        return linear <= uint.MaxValue && segment <= SegmentNumber.Gs && SegmentOf(ref s, segment).Base != 0;
+    }
+
     private bool CheckCanonical(ref CpuState s, ref Op op, ulong linear, int size)
     {
-        if (IsCanonical(linear) && IsCanonical(linear + (ulong)(size - 1)))
+        if (IsReachable(ref s, (SegmentNumber)op.Segment, linear, size))
         {
             if (!ChecksAlignment || (linear & (ulong)(size - 1)) == 0)
                 return true;
