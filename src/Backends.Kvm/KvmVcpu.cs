@@ -189,9 +189,13 @@ public sealed unsafe class KvmVcpu : IVcpu
     /// <inheritdoc/>
     public void SaveState(VcpuState state)
     {
-        DropPending();
-        Finish();
-        SetRegisters();
+        // At an exit that waits for its answer KVM's state is that of an instruction not yet executed. It is only read then: the answer may still come.
+        if (_awaits == Answer.None && _elementsLeft == 0)
+        {
+            Finish();
+            SetRegisters();
+        }
+
         state.General = _registers;
         KvmSregs sregs = default;
         KvmIoctl.Call(_fd, KvmIoctl.GetSregs, "KVM_GET_SREGS", ref sregs);

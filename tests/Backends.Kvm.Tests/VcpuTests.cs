@@ -157,6 +157,31 @@ public class VcpuTests
     }
 
     [Fact]
+    public void State_saved_at_an_exit_leaves_its_answer_to_come()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
+        using var guest = new TestGuest(backend, a =>
+        {
+            a.mov(ax, 0x1234);
+            a.@out(Port, al);
+            a.mov(bx, ax);
+            a.@in(al, 0x71);
+            a.hlt();
+        });
+        var state = new VcpuState();
+        VmExit exit = guest.Run();
+        guest.Vcpu.SaveState(state);
+        Assert.Equal((exit.Rip, 0x1234UL), (state.General.Rip, state.General.Rax & 0xFFFF));
+        guest.Vcpu.Complete(ExitCompletion.RetireWith(7));
+        Assert.Equal(ExitReason.PortIo, guest.Run().Reason);
+        guest.Vcpu.SaveState(state);
+        Assert.Equal((7UL, 7UL), (state.General.Rax & 0xFFFF, state.General.Rbx & 0xFFFF));
+        guest.Vcpu.Complete(ExitCompletion.RetireWith(0x42));
+        Assert.Equal(ExitReason.Halt, guest.Run().Reason);
+        Assert.Equal(0x42UL, guest.Vcpu.Registers.Rax & 0xFFFF);
+    }
+
+    [Fact]
     public void State_saved_at_an_exit_continues_in_another_machine()
     {
         KvmBackend backend = Device.Require(BackendCapabilities.Long64);
