@@ -1,0 +1,110 @@
+using BenchmarkDotNet.Attributes;
+using BenchmarkDotNet.Configs;
+using Hv.Core.Exits;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Hv.Bench;
+
+/// <summary>
+/// Round trips from the guest to a handler and back, beside what bounds them: one C# interface call that takes an exit record and returns a completion. The loop's DEC and
+/// JNZ, and for a call the MOV of its number, are in the guest's figures.
+/// </summary>
+[MemoryDiagnoser]
+[GroupBenchmarksBy(BenchmarkLogicalGroupRule.ByMethod)]
+public class ExitBenchmarks
+{
+    private const int Loops = 20_000;
+
+    private BenchMachine _hypercall = null!, _msrRead = null!, _msrWrite = null!, _portOut = null!, _cpuid = null!;
+
+    /// <summary>The backend.</summary>
+    [Params("Emulated", "Vmx", "Svm")]
+    public string Backend { get; set; } = "Emulated";
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        _hypercall = new BenchMachine(Backend, Loops, (a, exit) =>
+        {
+            a.xor(eax, eax);
+            exit();
+        });
+        _msrRead = new BenchMachine(Backend, Loops, (a, _) =>
+        {
+            a.mov(ecx, BenchMachine.BenchMsr);
+            a.rdmsr();
+        });
+        _msrWrite = new BenchMachine(Backend, Loops, (a, _) =>
+        {
+            a.mov(ecx, BenchMachine.BenchMsr);
+            a.wrmsr();
+        });
+        _portOut = new BenchMachine(Backend, Loops, (a, _) => a.@out(0x80, al));
+        _cpuid = new BenchMachine(Backend, Loops, (a, _) =>
+        {
+            a.xor(eax, eax);
+            a.cpuid();
+        });
+    }
+
+    [GlobalCleanup]
+    public void Cleanup()
+    {
+        foreach (BenchMachine machine in new[] { _hypercall, _msrRead, _msrWrite, _portOut, _cpuid })
+            machine.Dispose();
+    }
+
+    [Benchmark(OperationsPerInvoke = Loops)]
+    public ulong Hypercall() => _hypercall.Run();
+
+    [Benchmark(OperationsPerInvoke = Loops)]
+    public ulong Rdmsr() => _msrRead.Run();
+
+    [Benchmark(OperationsPerInvoke = Loops)]
+    public ulong Wrmsr() => _msrWrite.Run();
+
+    [Benchmark(OperationsPerInvoke = Loops)]
+    public ulong PortOut() => _portOut.Run();
+
+    [Benchmark(OperationsPerInvoke = Loops)]
+    public ulong Cpuid() => _cpuid.Run();
+}
+
+/// <summary>The measure: an interface call that takes an exit record and returns a completion, with nothing behind it.</summary>
+[MemoryDiagnoser]
+public class InterfaceCallBenchmarks
+{
+    private const int Loops = 20_000;
+
+    private readonly IRecordService[] _services = [new First(), new Second()];
+
+    /// <summary>What an exit would call.</summary>
+    public interface IRecordService
+    {
+        /// <summary>Answers a record.</summary>
+        ExitCompletion Answer(in VmExit exit);
+    }
+
+    [Benchmark(Baseline = true, OperationsPerInvoke = Loops)]
+    public ulong InterfaceCall()
+    {
+        ulong sum = 0;
+        for (int i = 0; i < Loops; i++)
+        {
+            VmExit exit = VmExit.Plain(ExitReason.Hypercall, new ExitSite((ulong)i, 3, GuestMode.Protected, 0), default);
+            sum += _services[i & 1].Answer(in exit).Value;
+        }
+
+        return sum;
+    }
+
+    private sealed class First : IRecordService
+    {
+        public ExitCompletion Answer(in VmExit exit) => ExitCompletion.RetireWith(exit.Rip);
+    }
+
+    private sealed class Second : IRecordService
+    {
+        public ExitCompletion Answer(in VmExit exit) => ExitCompletion.RetireWith(exit.Rip + 1);
+    }
+}
