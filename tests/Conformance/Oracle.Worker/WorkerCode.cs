@@ -17,7 +17,7 @@ internal sealed class WorkerCode
 {
     private const int SysRead = 0, SysWrite = 1, SysOpen = 2, SysClose = 3, SysMmap = 9, SysMunmap = 11, SysSigaction = 13, SysModifyLdt = 154, SysPrctl = 157;
     private const int SysSigaltstack = 131, SysExitGroup = 231, SysSeccomp = 317;
-    private const int ProtRead = 1, ProtWrite = 2, ProtExec = 4, MapShared = 1, MapPrivate = 2, MapFixed = 0x10, MapAnonymous = 0x20;
+    private const int ProtRead = 1, ProtWrite = 2, ProtExec = 4, MapShared = 1, MapPrivate = 2, MapFixed = 0x10, MapAnonymous = 0x20, MapPopulate = 0x8000;
     private const ulong TopOfUserSpace = 0x7FFF_FFFF_F000;
 
     /// <summary>SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER.</summary>
@@ -146,6 +146,7 @@ internal sealed class WorkerCode
     private void EmitBatches()
     {
         Label wait = _c.CreateLabel();
+        _c.mov(__dword_ptr[WorkerLayout.SelectorsDirty], 1);
         _c.Label(ref wait);
         Call(SysRead, check: false, 0, WorkerLayout.Command, 1);
         _c.cmp(rax, 1);
@@ -196,6 +197,12 @@ internal sealed class WorkerCode
         _c.cmp(__word_ptr[rbx + CaseRecord.CsOffset], 0);
         _c.jne(_stepped);
 
+        Label clean = _c.CreateLabel();
+        _c.cmp(__dword_ptr[WorkerLayout.SelectorsDirty], 0);
+        _c.je(clean);
+        ResetBases();
+        _c.mov(__dword_ptr[WorkerLayout.SelectorsDirty], 0);
+        _c.Label(ref clean);
         _c.mov(rax, __qword_ptr[rbx + CaseRecord.RipOffset]);
         _c.mov(__qword_ptr[WorkerLayout.Target], rax);
         _c.push(__qword_ptr[rbx + CaseRecord.RflagsOffset]);
@@ -204,13 +211,8 @@ internal sealed class WorkerCode
         _c.jmp(__qword_ptr[WorkerLayout.Target]);
 
         _c.Label(ref _stepped);
-        _c.xor(eax, eax);
-        _c.mov(fs, eax);
-        _c.mov(gs, eax);
-        _c.mov(rax, OracleMap.FsBase);
-        _c.wrfsbase(rax);
-        _c.mov(rax, OracleMap.GsBase);
-        _c.wrgsbase(rax);
+        ResetBases();
+        _c.mov(__dword_ptr[WorkerLayout.SelectorsDirty], 1);
         _c.mov(ax, __word_ptr[rbx + CaseRecord.DsOffset]);
         _c.mov(ds, ax);
         _c.mov(ax, __word_ptr[rbx + CaseRecord.EsOffset]);
@@ -331,6 +333,18 @@ internal sealed class WorkerCode
         }
     }
 
+    /// <summary>FS and GS as every case starts: null selectors with known bases.</summary>
+    private void ResetBases()
+    {
+        _c.xor(eax, eax);
+        _c.mov(fs, eax);
+        _c.mov(gs, eax);
+        _c.mov(rax, OracleMap.FsBase);
+        _c.wrfsbase(rax);
+        _c.mov(rax, OracleMap.GsBase);
+        _c.wrgsbase(rax);
+    }
+
     private void CleanFlags()
     {
         _c.push(2);
@@ -341,7 +355,7 @@ internal sealed class WorkerCode
     {
         _c.mov(r8, r12);
         _c.mov(r9d, fileOffset);
-        _c.mov(r10d, MapShared | MapFixed);
+        _c.mov(r10d, MapShared | MapFixed | MapPopulate);   // an untouched page would report "not present" first
         Call(SysMmap, address, (ulong)size, (ulong)protection);
     }
 

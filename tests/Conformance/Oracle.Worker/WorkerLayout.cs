@@ -10,7 +10,7 @@ internal static class WorkerLayout
 
     /// <summary>The save area's fields after the image of a <see cref="CaseRecord"/>'s first 192 bytes.</summary>
     public const uint CurrentIn = Save + 192, CurrentOut = Save + 200, Remaining = Save + 208, StateIn = Save + 216, StateOut = Save + 224;
-    public const uint Options = Save + 232, Target = Save + 240, Command = Save + 248;
+    public const uint Options = Save + 232, Target = Save + 240, Command = Save + 248, SelectorsDirty = Save + 256;
 
     /// <summary>Constants: what the start-up code hands to the kernel.</summary>
     public const uint Constants = Save + 0x400;

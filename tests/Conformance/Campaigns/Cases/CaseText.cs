@@ -7,7 +7,7 @@ namespace Hv.Conformance.Campaigns.Cases;
 
 /// <summary>
 /// One case on one line: <c>MODE WAY BYTES ; STATE ; RESULT</c>. MODE is 64, 32 or 16; WAY is j (entered by a jump), i (by IRETQ) or t (stepped by the trap flag).
-/// STATE names what is not at its default: registers (0; rsp <see cref="DefaultStack"/>), <c>fl</c> (202) and <c>m+OFFSET</c> memory runs (0).
+/// STATE names what is not at its default: registers (0; rsp <see cref="DefaultStack"/>, as an offset in 16-bit code), <c>fl</c> (202) and <c>m+OFFSET</c> memory runs (0).
 /// RESULT is <c>ok</c> or <c>#VECTOR/ERROR@ADDRESS</c>, then RIP unless it is after the instruction (or, for a fault, on it), then everything that changed. Numbers are hexadecimal.
 /// </summary>
 public static class CaseText
@@ -33,10 +33,10 @@ public static class CaseText
     };
 
     /// <summary>The state that a line's STATE starts from.</summary>
-    public static CaseRecord Default()
+    public static CaseRecord Default(CodeMode mode = CodeMode.Bits64)
     {
         CaseRecord record = default;
-        record.Registers[4] = DefaultStack;
+        record.Registers[4] = mode == CodeMode.Bits16 ? DefaultStack - OracleMap.Data : DefaultStack;
         record.Rflags = DefaultFlags;
         return record;
     }
@@ -46,7 +46,7 @@ public static class CaseText
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"{(int)slot.Mode} {"jit"[(int)slot.Way]} {Convert.ToHexStringLower(slot.Bytes)} ;");
-        CaseRecord plain = Default();
+        CaseRecord plain = Default(slot.Mode);
         AppendState(text, in plain, in input, slot.Way == EntryWay.Stepped ? 0x100ul : 0);
         text.Append(" ;");
         AppendOutcome(text, slot, in result);
@@ -65,7 +65,7 @@ public static class CaseText
         var mode = (CodeMode)byte.Parse(head[0], CultureInfo.InvariantCulture);
         var way = (EntryWay)"jit".IndexOf(head[1], StringComparison.Ordinal);
         var slot = new CodeSlot(Convert.FromHexString(head[2]), mode, way, offset);
-        CaseRecord input = Default();
+        CaseRecord input = Default(mode);
         foreach (string word in parts[1].Split(' ', StringSplitOptions.RemoveEmptyEntries))
             Apply(ref input, word);
         if (way == EntryWay.Stepped)

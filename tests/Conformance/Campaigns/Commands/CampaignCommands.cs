@@ -64,6 +64,8 @@ public static class CampaignCommands
         Console.WriteLine($"cases {tally.Cases:N0} in {seconds:N1} s ({tally.Cases / seconds / 1e6:N2} million a second), left out {tally.OutsideModel:N0} outside hv's model, {tally.Discarded:N0} on the worker's own pages");
         Console.WriteLine("outcomes on silicon:");
         Console.WriteLine(tally.Histogram());
+        foreach ((string what, long count) in tally.VendorDifferences)
+            Console.WriteLine($"makers differ, {count:N0} cases: {what}");
         Console.WriteLine($"differences: {tally.Differences:N0}");
         foreach ((string name, long count) in result.Differences.OrderByDescending(d => d.Value))
             Console.WriteLine($"  {name,-16} {count:N0}");
@@ -88,6 +90,7 @@ public static class CampaignCommands
             Outcomes = result.Tally.Outcomes.ToDictionary(o => Cases.CaseText.OutcomeName(o.Key), o => o.Value),
             Instructions = [.. status.Where(s => s.Value == FormStatus.Compared).GroupBy(s => s.Key.OpCode.Mnemonic.ToString()).OrderBy(g => g.Key, StringComparer.Ordinal)
                 .Select(g => new InstructionRecord(g.Key, g.First().Key.Feature, g.Count(), result.Cases.GetValueOrDefault(g.Key), result.Differences.GetValueOrDefault(g.Key)))],
+            VendorDifferences = new(result.Tally.VendorDifferences),
             NotInModel = CountByFeature(status, FormStatus.NotInModel),
             NotOnThisProcessor = CountByFeature(status, FormStatus.NotOnThisProcessor),
         };

@@ -57,7 +57,7 @@ public static class Comparison
     private static void Normalise(ref CaseRecord result, CodeSlot slot)
     {
         result.Rflags &= ~ResumeFlag;
-        if (slot.Way == EntryWay.Stepped && !ChangesTrapFlag(slot.Instruction.Mnemonic))
+        if (slot.Way == EntryWay.Stepped && (result.Vector != Outcome.Completed || !ChangesTrapFlag(slot.Instruction.Mnemonic)))
             result.Rflags &= ~TrapFlag;
         if (result.Vector >= 32 || (WithErrorCode >> (int)result.Vector & 1) == 0)
             result.ErrorCode = 0;

@@ -24,6 +24,7 @@ public static class GuestWorld
     private const ulong UserCode32 = 0x00CF_FB00_0000_FFFF, UserData = 0x00CF_F300_0000_FFFF, UserCode64 = 0x00AF_FB00_0000_FFFF;
     private const ulong KernelCode32 = 0x00CF_9B00_0000_FFFF, KernelCode64 = 0x00AF_9B00_0000_FFFF, KernelData = 0x00CF_9300_0000_FFFF;
     private const ulong Tss = 0x0000_8B00_0000_0067, Ldt = 0x0000_8200_0000_000F;
+    private const ulong CpuNumber = 0x0040_F500_0000_0000;   // limit 0 on processor 0; nothing compared reads it
     private const uint Code64Attributes = 0xA0FB, Code32Attributes = 0xC0FB, DataAttributes = 0xC0F3, Code16Attributes = 0x00FB, Data16Attributes = 0x00F3;
 
     /// <summary>Builds memory with page tables and descriptors.</summary>
@@ -49,6 +50,7 @@ public static class GuestWorld
         Put(memory, DescriptorPage + 4 * 8, UserCode32);
         Put(memory, DescriptorPage + 5 * 8, UserData);
         Put(memory, DescriptorPage + 6 * 8, UserCode64);
+        Put(memory, DescriptorPage + 15 * 8, CpuNumber);
         PutSystem(memory, 8, Tss, DescriptorAddress + TssOffset);
         PutSystem(memory, 10, Ldt, DescriptorAddress + LdtOffset);
         Put(memory, DescriptorPage + LdtOffset, Segment16(OracleMap.Code, Code16Attributes));

@@ -17,7 +17,7 @@ public static class Minimiser
         }
 
         difference = now;
-        CaseRecord plain = CaseText.Default();
+        CaseRecord plain = CaseText.Default(slot.Mode);
         for (int i = 0; i < 16; i++)
         {
             CaseRecord tried = input;

@@ -118,6 +118,7 @@ public sealed unsafe class SoftwareSide : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _processor.Dispose();
         _memory.Dispose();
     }
 

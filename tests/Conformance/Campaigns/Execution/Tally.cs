@@ -23,6 +23,9 @@ public sealed class Tally
     /// <summary>Cases that differed.</summary>
     public long Differences { get; set; }
 
+    /// <summary>Cases that fall under <see cref="Forms.VendorDifferences"/>, by kind.</summary>
+    public SortedDictionary<string, long> VendorDifferences { get; } = new(StringComparer.Ordinal);
+
     /// <summary>Silicon's outcomes, by vector or <see cref="Oracle.Outcome"/> value.</summary>
     public IReadOnlyDictionary<uint, long> Outcomes => _outcomes;
 
@@ -33,6 +36,9 @@ public sealed class Tally
         _outcomes[outcome] = _outcomes.GetValueOrDefault(outcome) + 1;
     }
 
+    /// <summary>Counts a case on which makers differ.</summary>
+    public void CountVendorDifference(string what) => VendorDifferences[what] = VendorDifferences.GetValueOrDefault(what) + 1;
+
     /// <summary>Adds another tally.</summary>
     public void Add(Tally other)
     {
@@ -41,6 +47,8 @@ public sealed class Tally
         Discarded += other.Discarded;
         OutsideModel += other.OutsideModel;
         Differences += other.Differences;
+        foreach ((string what, long count) in other.VendorDifferences)
+            VendorDifferences[what] = VendorDifferences.GetValueOrDefault(what) + count;
         foreach ((uint outcome, long count) in other._outcomes)
             _outcomes[outcome] = _outcomes.GetValueOrDefault(outcome) + count;
     }

@@ -11,6 +11,9 @@ public enum FormStatus : byte
     /// <summary>hv's processor answers #UD where silicon does not: hv's model does not have it.</summary>
     NotInModel,
 
+    /// <summary>#UD on both sides: there is nothing to compare but that, and the encodings campaign does.</summary>
+    UndefinedOnBoth,
+
     /// <summary>See <see cref="NotCompared"/>.</summary>
     HostDependent,
 

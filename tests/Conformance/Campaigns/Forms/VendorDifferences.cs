@@ -1,15 +1,74 @@
+using Hv.Conformance.Campaigns.Cases;
+using Hv.Conformance.Oracle;
+using Iced.Intel;
+
 namespace Hv.Conformance.Campaigns.Forms;
 
 /// <summary>A point on which processors of different makers differ, and hv's choice.</summary>
 /// <param name="What">The case.</param>
-/// <param name="Silicon">What the processor of the kept runs does.</param>
+/// <param name="Silicon">What the other makers' processors do, those of the kept runs among them.</param>
 /// <param name="Ours">What hv does.</param>
 /// <param name="Citation">The manuals.</param>
-public sealed record VendorDifference(string What, string Silicon, string Ours, string Citation);
+/// <param name="Applies">Whether a differing case is of this kind: its slot, its input, silicon's and hv's normalised results.</param>
+public sealed record VendorDifference(string What, string Silicon, string Ours, string Citation, VendorDifferenceTest Applies);
 
-/// <summary>The list; a case that falls under it is not counted as a difference.</summary>
+/// <summary>Recognises a case of one kind.</summary>
+public delegate bool VendorDifferenceTest(CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours);
+
+/// <summary>The list. A differing case that falls under it is counted apart, not as a difference.</summary>
 public static class VendorDifferences
 {
+    private const uint StackFault = 12, General = 13, Page = 14, Alignment = 17;
+    private const ulong AlignmentFlag = 0x4_0000;
+
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<VendorDifference> All { get; } = [];
+    public static IReadOnlyList<VendorDifference> All { get; } =
+    [
+        new("near branches with an operand-size prefix in 64-bit code", "operand size 16: RIP is truncated, displacements have 16 bits", "the prefix is ignored",
+            "SDM 2 Jcc, JMP, CALL, RET (in 64-bit mode the operand size is forced to 64 bits); APM 3 1.2.1, near branches",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord _, in CaseRecord _) => slot.Mode == CodeMode.Bits64 && HasPrefix(slot, 0x66) && IsNearBranch(slot.Instruction)),
+        new("LSS, LFS and LGS with REX.W", "REX.W is ignored: a 16:32 pointer", "a 16:64 pointer",
+            "SDM 2A LDS/LES/LFS/LGS/LSS (REX.W + 0F B2: m16:64); APM 3 LxS (no such form)",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord _, in CaseRecord _) => slot.Instruction.Code is Code.Lss_r64_m1664 or Code.Lfs_r64_m1664 or Code.Lgs_r64_m1664),
+        new("far CALL and JMP through memory with REX.W", "REX.W is ignored: a 16:32 pointer", "a 16:64 pointer",
+            "SDM 2A CALL, JMP (REX.W FF /3, /5: m16:64); APM 3 CALL (Far), JMP (Far)",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord _, in CaseRecord _) => slot.Instruction.Code is Code.Call_m1664 or Code.Jmp_m1664),
+        new("MOVSXD of 16 bits from memory", "reads 4 bytes", "reads 2 bytes", "SDM 2B MOVSX/MOVSXD (MOVSXD r16, r/m16); APM 3 MOVSXD (reg/mem32)",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord _, in CaseRecord _) => slot.Instruction.Code == Code.Movsxd_r16_rm16 && slot.Instruction.Op1Kind == OpKind.Memory),
+        new("an access that is both misaligned (RFLAGS.AC) and not translated", "#AC", "#PF", "SDM 3A table 6-2 lists page faults first; APM 2 table 8-8 does not order them",
+            (CodeSlot _, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours) => (input.Rflags & AlignmentFlag) != 0 && silicon.Vector == Alignment && ours.Vector == Page),
+        new("POPA that faults in the middle", "registers already popped stay changed", "nothing is changed", "SDM 2B POPA says nothing; restarting gives the same in the end",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.Mnemonic is Mnemonic.Popa or Mnemonic.Popad
+                && silicon.Vector == Page && ours.Vector == Page && silicon.Address == ours.Address && silicon.Registers[4] == ours.Registers[4]),
+        new("RETF to an outer level whose new stack is not accessible", "#PF on the outer stack's words, before the selector is checked", "#GP of the selector",
+            "SDM 2B RET: the selector is checked first; APM 3 RET (Far) pops first",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.Mnemonic == Mnemonic.Retf
+                && silicon.Vector is Page or StackFault or Alignment && ours.Vector == General),
+    ];
+
+    /// <summary>The kind that a differing case is of, or null.</summary>
+    public static VendorDifference? Find(CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours)
+    {
+        foreach (VendorDifference difference in All)
+            if (difference.Applies(slot, in input, in silicon, in ours))
+                return difference;
+        return null;
+    }
+
+    private static bool IsNearBranch(in Instruction instruction) =>
+        instruction.IsJccShortOrNear || instruction.IsJmpShortOrNear || instruction.IsCallNear || instruction.IsJmpNearIndirect || instruction.IsCallNearIndirect
+        || instruction.IsLoop || instruction.IsLoopcc || instruction.IsJcxShort || instruction.Mnemonic == Mnemonic.Ret;
+
+    private static bool HasPrefix(CodeSlot slot, byte prefix)
+    {
+        foreach (byte b in slot.Bytes)
+        {
+            if (b == prefix)
+                return true;
+            if (b is not (0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x66 or 0x67 or 0xF0 or 0xF2 or 0xF3))
+                return false;
+        }
+
+        return false;
+    }
 }

@@ -23,6 +23,9 @@ public sealed record RunRecord
     public Dictionary<string, long> Outcomes { get; init; } = [];
     public List<InstructionRecord> Instructions { get; init; } = [];
 
+    /// <summary>Cases on which makers differ, by kind.</summary>
+    public Dictionary<string, long> VendorDifferences { get; init; } = [];
+
     /// <summary>Forms that hv does not have, counted by CPUID feature.</summary>
     public Dictionary<string, int> NotInModel { get; init; } = [];
 

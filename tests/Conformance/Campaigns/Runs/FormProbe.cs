@@ -64,7 +64,8 @@ public static class FormProbe
             }
 
             result[form] = count == 0 ? FormStatus.NotEncodable
-                : silicon == ours ? FormStatus.Compared
+                : silicon && ours ? FormStatus.Compared
+                : !silicon && !ours ? FormStatus.UndefinedOnBoth
                 : silicon ? FormStatus.NotInModel : FormStatus.NotOnThisProcessor;
         }
 
