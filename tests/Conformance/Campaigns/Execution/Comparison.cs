@@ -52,7 +52,10 @@ public static class Comparison
 
     /// <summary>Whether a case touched the worker's own pages, which hv's side does not have.</summary>
     public static bool TouchesWorker(in CaseRecord ours) =>
-        ours.Vector == 14 && ours.Address - (OracleMap.Reserved - 64) < OracleMap.ReservedSize + 64;
+        IsReserved(ours.Rip) || (ours.Vector == 14 && IsReserved(ours.Address));
+
+    // An access may begin a little before the pages it touches.
+    private static bool IsReserved(ulong address) => address - (OracleMap.Reserved - 64) < OracleMap.ReservedSize + 64;
 
     private static void Normalise(ref CaseRecord result, CodeSlot slot)
     {

@@ -83,7 +83,8 @@ public sealed unsafe class SoftwareSide : IDisposable
         {
             GuestWorld.SetSystem(ref s.Sys);
             GuestWorld.SetSegments(ref s.Sys, code);
-            _code = code;
+            // Such a case may load selectors itself: the next one must not trust them.
+            _code = way == EntryWay.Quick ? code : ushort.MaxValue;
             _alignment = alignment;
             _processor.ModeChanged(ref s);
         }

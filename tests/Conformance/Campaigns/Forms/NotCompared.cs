@@ -69,6 +69,9 @@ public static class NotCompared
     /// <summary>The reason, or null when the instruction is compared.</summary>
     public static string? Reason(Mnemonic mnemonic) => _reasons.GetValueOrDefault(mnemonic);
 
+    /// <summary>Whether an encoding calls a vector that Linux opens to programs: hv's side has no IDT.</summary>
+    public static bool IsOpenInterrupt(in Instruction instruction) => instruction.Mnemonic == Mnemonic.Int && instruction.Immediate8 is 3 or 4 or 0x80;
+
     /// <summary>All of them.</summary>
     public static IEnumerable<(string Instruction, string Reason)> All => _reasons.Select(r => (r.Key.ToString(), r.Value));
 }

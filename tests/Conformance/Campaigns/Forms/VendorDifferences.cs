@@ -44,6 +44,10 @@ public static class VendorDifferences
             "SDM 2B RET: the selector is checked first; APM 3 RET (Far) pops first",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.Mnemonic == Mnemonic.Retf
                 && silicon.Vector is Page or StackFault or Alignment && ours.Vector == General),
+        new("a far return or IRET that faults on one of several words of its stack", "CR2 is that of the word it reads first, CS", "CR2 is that of the lowest word",
+            "SDM and APM fix no order of the reads of one instruction",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.Mnemonic is Mnemonic.Retf or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq
+                && silicon.Vector == Page && ours.Vector == Page && silicon.ErrorCode == ours.ErrorCode && silicon.Rip == ours.Rip && silicon.Address - ours.Address + 40 < 80),
     ];
 
     /// <summary>The kind that a differing case is of, or null.</summary>

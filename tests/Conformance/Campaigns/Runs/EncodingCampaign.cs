@@ -101,8 +101,7 @@ public sealed class EncodingCampaign
             Mnemonic.Lss => false,
             // The trap flag itself shows in what they store.
             Mnemonic.Pushf or Mnemonic.Pushfd or Mnemonic.Pushfq => false,
-            // Linux opens these vectors to programs; hv's side has no IDT at all.
-            Mnemonic.Int => instruction.Immediate8 is not (3 or 4 or 0x80),
+            Mnemonic.Int => !NotCompared.IsOpenInterrupt(in instruction),
             // The trap comes after each iteration.
             _ => !instruction.HasRepPrefix && !instruction.HasRepnePrefix,
         };

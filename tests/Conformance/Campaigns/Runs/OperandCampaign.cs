@@ -72,7 +72,7 @@ public sealed class OperandCampaign
         {
             Form form = _forms[(int)(at++ % _forms.Length)];
             uint offset = (uint)(place++ % SlotPlaces * CodeSlot.Stride);
-            if (FormBytes.Make(form, random, FormProbe.OracleRip(form.Mode, offset), out _) is not { } bytes)
+            if (FormBytes.Make(form, random, FormProbe.OracleRip(form.Mode, offset), out Iced.Intel.Instruction instruction) is not { } bytes || NotCompared.IsOpenInterrupt(in instruction))
                 continue;
             Displacements.Aim(bytes, form.Mode, FormProbe.OracleRip(form.Mode, offset), random);
             var slot = new CodeSlot(bytes, form.Mode, form.Way, offset);
