@@ -61,6 +61,16 @@ public sealed unsafe class NativeOracle : IDisposable
     /// <summary>How the last worker that died ended: 1 for a fault in its own code, 128 and the signal's number when the kernel ended it.</summary>
     public int LastExitCode { get; private set; }
 
+    /// <summary>Processor time that the present worker has used.</summary>
+    public TimeSpan WorkerTime
+    {
+        get
+        {
+            _worker!.Refresh();
+            return _worker.HasExited ? TimeSpan.Zero : _worker.TotalProcessorTime;
+        }
+    }
+
     /// <summary>The states to start from.</summary>
     public Span<CaseRecord> Inputs => Records(WorkerLayout.InField);
 

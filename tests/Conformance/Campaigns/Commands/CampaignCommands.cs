@@ -31,17 +31,19 @@ public static class CampaignCommands
     private static int Run(Options options, double leastCompleted, Action<CampaignLimits, Dictionary<Form, FormStatus>, CampaignResult> campaign)
     {
         Dictionary<Form, FormStatus> status = Probe(options);
-        int compared = status.Values.Count(s => s == FormStatus.Compared);
+        int compared = status.Values.Count(s => s.IsCompared());
         Console.WriteLine($"{options.Command}, seed {options.Seed}, {options.Threads} threads, on {HostProcessor.Name()}");
         Console.WriteLine($"forms: {compared} compared, {status.Count - compared} not (`forms` says why)");
         SkippedExtensions(status);
         var result = new CampaignResult();
         CampaignLimits limits = options.Limits;
+        TimeSpan before = Environment.CpuUsage.TotalTime;
         campaign(limits, status, result);
         double seconds = limits.Elapsed.TotalSeconds;
-        Print(result, seconds);
+        double processorSeconds = (Environment.CpuUsage.TotalTime - before + result.WorkerTime).TotalSeconds;
+        Print(result, seconds, processorSeconds);
         if (options.Keep)
-            Keep(options, status, result, seconds);
+            Keep(options, status, result, seconds, processorSeconds);
         if (options.Instruction is null && result.Tally.Degenerate(leastCompleted) is { } reason)
         {
             Console.Error.WriteLine($"hv-conformance: degenerate: {reason}");
@@ -58,10 +60,10 @@ public static class CampaignCommands
             Console.WriteLine($"this processor has not, and so skips: {skipped}");
     }
 
-    private static void Print(CampaignResult result, double seconds)
+    private static void Print(CampaignResult result, double seconds, double processorSeconds)
     {
         Tally tally = result.Tally;
-        Console.WriteLine($"cases {tally.Cases:N0} in {seconds:N1} s ({tally.Cases / seconds / 1e6:N2} million a second), left out {tally.OutsideModel:N0} outside hv's model, {tally.Discarded:N0} on the worker's own pages");
+        Console.WriteLine($"cases {tally.Cases:N0} in {seconds:N1} s ({tally.Cases / seconds / 1e6:N2} million a second; {tally.Cases / processorSeconds / 1e6:N2} million a processor-second), left out {tally.OutsideModel:N0} outside hv's model, {tally.Discarded:N0} on the worker's own pages");
         Console.WriteLine("outcomes on silicon:");
         Console.WriteLine(tally.Histogram());
         foreach ((string what, long count) in tally.VendorDifferences)
@@ -73,7 +75,7 @@ public static class CampaignCommands
             Console.WriteLine($"{finding.Instruction}\n  {finding.Line}\n  {finding.Difference}");
     }
 
-    private static void Keep(Options options, Dictionary<Form, FormStatus> status, CampaignResult result, double seconds)
+    private static void Keep(Options options, Dictionary<Form, FormStatus> status, CampaignResult result, double seconds, double processorSeconds)
     {
         RunRecord record = new()
         {
@@ -86,9 +88,10 @@ public static class CampaignCommands
             Discarded = result.Tally.Discarded,
             OutsideModel = result.Tally.OutsideModel,
             Seconds = Math.Round(seconds, 1),
+            ProcessorSeconds = Math.Round(processorSeconds, 1),
             Threads = options.Threads,
             Outcomes = result.Tally.Outcomes.ToDictionary(o => Cases.CaseText.OutcomeName(o.Key), o => o.Value),
-            Instructions = [.. status.Where(s => s.Value == FormStatus.Compared).GroupBy(s => s.Key.OpCode.Mnemonic.ToString()).OrderBy(g => g.Key, StringComparer.Ordinal)
+            Instructions = [.. status.Where(s => s.Value.IsCompared()).GroupBy(s => s.Key.OpCode.Mnemonic.ToString()).OrderBy(g => g.Key, StringComparer.Ordinal)
                 .Select(g => new InstructionRecord(g.Key, g.First().Key.Feature, g.Count(), result.Cases.GetValueOrDefault(g.Key), result.Differences.GetValueOrDefault(g.Key)))],
             VendorDifferences = new(result.Tally.VendorDifferences),
             NotInModel = CountByFeature(status, FormStatus.NotInModel),

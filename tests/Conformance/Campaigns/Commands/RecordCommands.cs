@@ -47,7 +47,7 @@ public static class RecordCommands
                 "% MODE WAY BYTES ; STATE ; RESULT - see CaseText.cs. Written by `hv-conformance record`.",
             };
             int stream = 0;
-            foreach (Form form in status.Where(s => s.Value == FormStatus.Compared && s.Key.Mode == mode).Select(s => s.Key))
+            foreach (Form form in status.Where(s => s.Value.IsCompared() && s.Key.Mode == mode).Select(s => s.Key))
                 lines.AddRange(Recorder.Record(runner, form, states, new Prng(options.Seed, (ulong)stream++), CasesPerForm));
             string path = Path.Combine(options.Recorded, $"forms-{(int)mode}.cases");
             File.WriteAllLines(path, lines);
@@ -65,7 +65,7 @@ public static class RecordCommands
         {
             Console.WriteLine($"{group.Key}: {group.Count()} forms");
             foreach (IGrouping<string, Form> feature in group.Select(g => g.Key).GroupBy(f => f.NotComparedBecause ?? f.Feature).OrderBy(f => f.Key, StringComparer.Ordinal))
-                Console.WriteLine($"  {feature.Key}: {feature.Count()} ({string.Join(' ', feature.Select(f => f.OpCode.Mnemonic.ToString()).Distinct().Take(group.Key == FormStatus.Compared ? 400 : 12))})");
+                Console.WriteLine($"  {feature.Key}: {feature.Count()} ({string.Join(' ', feature.Select(f => f.OpCode.Mnemonic.ToString()).Distinct().Take(group.Key.IsCompared() ? 400 : 12))})");
         }
 
         return CommandLine.Agreed;

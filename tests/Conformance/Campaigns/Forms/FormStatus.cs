@@ -5,6 +5,9 @@ public enum FormStatus : byte
 {
     Compared,
 
+    /// <summary>Compared, but every case tried faults on silicon (privileged instructions, say): a fault costs as much as a hundred cases, so few are run.</summary>
+    ComparedFaulting,
+
     /// <summary>This machine's processor answers #UD: a machine without the extension skips it.</summary>
     NotOnThisProcessor,
 
@@ -19,4 +22,11 @@ public enum FormStatus : byte
 
     /// <summary>No encoding of it could be made.</summary>
     NotEncodable,
+}
+
+/// <summary>Questions about a <see cref="FormStatus"/>.</summary>
+public static class FormStatusExtensions
+{
+    /// <summary>Whether operand cases of the form are compared.</summary>
+    public static bool IsCompared(this FormStatus status) => status is FormStatus.Compared or FormStatus.ComparedFaulting;
 }

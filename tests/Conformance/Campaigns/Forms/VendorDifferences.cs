@@ -18,7 +18,7 @@ public delegate bool VendorDifferenceTest(CodeSlot slot, in CaseRecord input, in
 /// <summary>The list. A differing case that falls under it is counted apart, not as a difference.</summary>
 public static class VendorDifferences
 {
-    private const uint StackFault = 12, General = 13, Page = 14, Alignment = 17;
+    private const uint Undefined = 6, StackFault = 12, General = 13, Page = 14, Alignment = 17;
     private const ulong AlignmentFlag = 0x4_0000;
 
     /// <summary>All of them.</summary>
@@ -40,14 +40,17 @@ public static class VendorDifferences
         new("POPA that faults in the middle", "registers already popped stay changed", "nothing is changed", "SDM 2B POPA says nothing; restarting gives the same in the end",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.Mnemonic is Mnemonic.Popa or Mnemonic.Popad
                 && silicon.Vector == Page && ours.Vector == Page && silicon.Address == ours.Address && silicon.Registers[4] == ours.Registers[4]),
-        new("RETF to an outer level whose new stack is not accessible", "#PF on the outer stack's words, before the selector is checked", "#GP of the selector",
-            "SDM 2B RET: the selector is checked first; APM 3 RET (Far) pops first",
-            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.Mnemonic == Mnemonic.Retf
+        new("RETF or IRET whose selector is bad and whose stack words for an outer level are not accessible", "#PF on those words, before the selector is checked", "#GP of the selector",
+            "SDM 2B RET, 2A IRET: the selector is checked first; APM 3 RET (Far), IRET pop first",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => IsFarReturn(slot)
                 && silicon.Vector is Page or StackFault or Alignment && ours.Vector == General),
         new("a far return or IRET that faults on one of several words of its stack", "CR2 is that of the word it reads first, CS", "CR2 is that of the lowest word",
             "SDM and APM fix no order of the reads of one instruction",
-            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.Mnemonic is Mnemonic.Retf or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => IsFarReturn(slot)
                 && silicon.Vector == Page && ours.Vector == Page && silicon.ErrorCode == ours.ErrorCode && silicon.Rip == ours.Rip && silicon.Address - ours.Address + 40 < 80),
+        new("LOCK MOV to or from CR0", "means CR8 (AltMovCr8): #GP at CPL 3", "#UD", "SDM 2B MOV (control registers): LOCK is #UD; APM 3 MOV CRn: LOCK MOV CR0 is MOV CR8",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsInvalid && silicon.Vector == General && ours.Vector == Undefined
+                && HasPrefix(slot, 0xF0) && slot.Bytes.AsSpan().IndexOfAny((byte)0x20, (byte)0x22) is > 0 and var at && slot.Bytes[at - 1] == 0x0F),
     ];
 
     /// <summary>The kind that a differing case is of, or null.</summary>
@@ -59,6 +62,8 @@ public static class VendorDifferences
         return null;
     }
 
+    private static bool IsFarReturn(CodeSlot slot) => slot.Instruction.Mnemonic is Mnemonic.Retf or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq;
+
     private static bool IsNearBranch(in Instruction instruction) =>
         instruction.IsJccShortOrNear || instruction.IsJmpShortOrNear || instruction.IsCallNear || instruction.IsJmpNearIndirect || instruction.IsCallNearIndirect
         || instruction.IsLoop || instruction.IsLoopcc || instruction.IsJcxShort || instruction.Mnemonic == Mnemonic.Ret;
@@ -69,7 +74,7 @@ public static class VendorDifferences
         {
             if (b == prefix)
                 return true;
-            if (b is not (0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x66 or 0x67 or 0xF0 or 0xF2 or 0xF3))
+            if (b is not ((>= 0x40 and <= 0x4F) or 0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x66 or 0x67 or 0xF0 or 0xF2 or 0xF3))
                 return false;
         }
 

@@ -19,6 +19,8 @@ public sealed record RunRecord
     public long Discarded { get; init; }
     public long OutsideModel { get; init; }
     public required double Seconds { get; init; }
+    /// <summary>Processor time of the campaign and its workers: other work on the machine does not count.</summary>
+    public double ProcessorSeconds { get; init; }
     public required int Threads { get; init; }
     public Dictionary<string, long> Outcomes { get; init; } = [];
     public List<InstructionRecord> Instructions { get; init; } = [];

@@ -19,7 +19,7 @@ public sealed class BlockCampaign
     public BlockCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
     {
         _limits = limits;
-        _forms = [.. status.Where(s => s.Value == FormStatus.Compared && s.Key.Mode == CodeMode.Bits64 && s.Key.Way == EntryWay.Quick).Select(s => s.Key)];
+        _forms = [.. status.Where(s => s.Value.IsCompared() && s.Key.Mode == CodeMode.Bits64 && s.Key.Way == EntryWay.Quick).Select(s => s.Key)];
         _states = new OperandState(limits.Seed);
         _result = result;
     }
@@ -34,6 +34,8 @@ public sealed class BlockCampaign
             long batch = Interlocked.Increment(ref _nextBatch);
             RunBatch(native, software, new Prng(_limits.Seed, (ulong)batch));
         }
+
+        _result.Add(native.WorkerTime);
     });
 
     private void RunBatch(NativeOracle native, SoftwareSide software, Prng random)

@@ -13,6 +13,9 @@ public sealed class CampaignResult
     /// <summary>All cases.</summary>
     public Tally Tally { get; } = new();
 
+    /// <summary>Processor time that the worker processes used.</summary>
+    public TimeSpan WorkerTime { get; private set; }
+
     /// <summary>Cases by mnemonic.</summary>
     public IReadOnlyDictionary<string, long> Cases => _cases;
 
@@ -31,6 +34,13 @@ public sealed class CampaignResult
             foreach ((string name, long count) in cases)
                 _cases[name] = _cases.GetValueOrDefault(name) + count;
         }
+    }
+
+    /// <summary>Adds a worker's processor time.</summary>
+    public void Add(TimeSpan workerTime)
+    {
+        lock (_gate)
+            WorkerTime += workerTime;
     }
 
     /// <summary>Counts a difference and says whether it should be minimised and kept.</summary>

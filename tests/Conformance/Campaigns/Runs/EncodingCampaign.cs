@@ -21,7 +21,7 @@ public sealed class EncodingCampaign
     public EncodingCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
     {
         _limits = limits;
-        Form[] compared = [.. status.Where(s => s.Value == FormStatus.Compared).Select(s => s.Key)];
+        Form[] compared = [.. status.Where(s => s.Value.IsCompared()).Select(s => s.Key)];
         _compared = [.. compared.Select(f => (f.Code, f.Mode))];
         _bytes = new EncodingBytes(compared);
         _states = new OperandState(limits.Seed);
@@ -39,6 +39,7 @@ public sealed class EncodingCampaign
     {
         using var runner = new CaseRunner(Perturbation);
         Run(runner);
+        _result.Add(runner.Native.WorkerTime);
     });
 
     /// <summary>Runs batches on one thread.</summary>

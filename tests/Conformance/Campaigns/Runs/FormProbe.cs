@@ -55,16 +55,18 @@ public static class FormProbe
         runner.Run(new Tally());
         foreach ((Form form, int first, int count) in groups)
         {
+            bool completes = false;
             bool silicon = false;
             bool ours = false;
             for (int i = first; i < first + count; i++)
             {
+                completes |= runner.Native.Outputs[i].Vector == Oracle.Outcome.Completed;
                 silicon |= runner.Native.Outputs[i].Vector != UndefinedOpcode;
                 ours |= runner.OursOf(i).Vector != UndefinedOpcode;
             }
 
             result[form] = count == 0 ? FormStatus.NotEncodable
-                : silicon && ours ? FormStatus.Compared
+                : silicon && ours ? completes ? FormStatus.Compared : FormStatus.ComparedFaulting
                 : !silicon && !ours ? FormStatus.UndefinedOnBoth
                 : silicon ? FormStatus.NotInModel : FormStatus.NotOnThisProcessor;
         }

@@ -12,9 +12,10 @@ public sealed class OperandCampaign
     /// <summary>Places for slots in the code pages; the last place stays free of the page end.</summary>
     public const int SlotPlaces = OracleMap.CodeSize / CodeSlot.Stride - 1;
 
-    private const int QuickCases = 96, SelectorCases = 48, SteppedCases = 4;
+    private const int QuickCases = 96, SelectorCases = 48, SlowCases = 4;
     private readonly CampaignLimits _limits;
     private readonly Form[] _forms;
+    private readonly HashSet<Form> _faulting;
     private readonly OperandState _states;
     private readonly CampaignResult _result;
     private long _nextBatch = -1;
@@ -23,7 +24,8 @@ public sealed class OperandCampaign
     public OperandCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
     {
         _limits = limits;
-        _forms = [.. status.Where(s => s.Value == FormStatus.Compared).Select(s => s.Key)];
+        _forms = [.. status.Where(s => s.Value.IsCompared()).Select(s => s.Key)];
+        _faulting = [.. status.Where(s => s.Value == FormStatus.ComparedFaulting).Select(s => s.Key)];
         _states = new OperandState(limits.Seed);
         _result = result;
     }
@@ -43,6 +45,7 @@ public sealed class OperandCampaign
         {
             using var runner = new CaseRunner(Perturbation);
             Run(runner);
+            _result.Add(runner.Native.WorkerTime);
         });
     }
 
@@ -77,7 +80,7 @@ public sealed class OperandCampaign
             Displacements.Aim(bytes, form.Mode, FormProbe.OracleRip(form.Mode, offset), random);
             var slot = new CodeSlot(bytes, form.Mode, form.Way, offset);
             runner.Place(slot);
-            int cases = Math.Min(runner.Room, slot.Way switch { EntryWay.Quick => QuickCases, EntryWay.Selectors => SelectorCases, _ => SteppedCases });
+            int cases = Math.Min(runner.Room, _faulting.Contains(form) ? SlowCases : slot.Way switch { EntryWay.Quick => QuickCases, EntryWay.Selectors => SelectorCases, _ => SlowCases });
             for (int i = 0; i < cases; i++)
                 _states.Fill(ref runner.Add(slot), slot, random);
             string name = form.OpCode.Mnemonic.ToString();
