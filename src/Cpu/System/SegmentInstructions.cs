@@ -31,12 +31,12 @@ internal static class SegmentInstructions
     public static void Push(ref CpuState s, ref Op op, Processor p)
     {
         Faults.Begin(ref s, ref op);
-        ushort selector = Segments.Register(ref s, (SegmentNumber)OpAccess.Number(ref op)).Selector;
+        ushort selector = Segments.Register(ref s, (SegmentNumber)op.Immediate).Selector;
         int size = OpAccess.Size(ref op);
         ulong top = Stacks.Moved(ref s, (ulong)-size);
 
-        // The slot is operand-sized but only 16 bits of it are written in legacy modes (SDM 2B PUSH, note on segment registers).
-        if (!p.TryWrite(ref s, SegmentNumber.Ss, top & Modes.StackMask(ref s), size == 8 ? 8 : 2, selector))
+        // SDM 2B PUSH lets a processor write 16 bits only or the zero-extended selector; APM 3 PUSH has the latter alone.
+        if (!p.TryWrite(ref s, SegmentNumber.Ss, top & Modes.StackMask(ref s), size, selector))
             return;
         s.Gpr.Rsp = top;
         p.Finish(ref s, ref op);
@@ -45,7 +45,7 @@ internal static class SegmentInstructions
     public static void Pop(ref CpuState s, ref Op op, Processor p)
     {
         Faults.Begin(ref s, ref op);
-        var number = (SegmentNumber)OpAccess.Number(ref op);
+        var number = (SegmentNumber)op.Immediate;
         if (!p.TryRead(ref s, SegmentNumber.Ss, s.Gpr.Rsp & Modes.StackMask(ref s), 2, out ulong selector))
             return;
         ulong top = Stacks.Moved(ref s, (ulong)OpAccess.Size(ref op)), next = p.NextRip(ref s, ref op);
