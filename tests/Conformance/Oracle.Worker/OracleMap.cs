@@ -38,6 +38,9 @@ public static class OracleMap
     /// <summary>Selectors that the kernel gives user processes (arch/x86/include/asm/segment.h), and the worker's own LDT entries for 16-bit code and data.</summary>
     public const ushort Code64 = 0x33, Code32 = 0x23, Data32 = 0x2B, Code16 = 0x07, Data16 = 0x0F;
 
+    /// <summary>The worker's LDT entries for ES and DS of 32-bit and 64-bit code: flat like <see cref="Data32"/>, but told apart from it and each other.</summary>
+    public const ushort Extra32 = 0x17, Other32 = 0x1F;
+
     /// <summary>The worker's own pages: a case that touches them says nothing and is not counted.</summary>
     public const uint Reserved = 0x0040_0000;
     public const int ReservedSize = 4 * PageSize;

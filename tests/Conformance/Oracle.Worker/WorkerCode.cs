@@ -23,12 +23,16 @@ internal sealed class WorkerCode
     /// <summary>SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER.</summary>
     private const ulong SignalFlags = 4 | 0x0400_0000 | 0x0800_0000 | 0x4000_0000;
 
+    // Flags of struct user_desc: contents in bits 2:1; 32 bits wide and a limit in pages.
+    private const uint CodeContents = 2 << 1, Flat = 1 | 1 << 4, UseableBit = 1 << 6;
+
     // Linux ucontext_t (arch/x86/include/uapi/asm/sigcontext.h): 23 general registers from byte 40, then the pointer to the saved x87/SSE/AVX state.
     private const int ContextRegisters = 40, ContextRip = 16, ContextFlags = 17, ContextError = 19, ContextTrap = 20, ContextCr2 = 22, ContextState = 23;
 
     // Constants after WorkerLayout.Constants.
     private const uint PathConstant = WorkerLayout.Constants, SignalStackConstant = PathConstant + 0x200, ActionConstant = PathConstant + 0x220;
     private const uint CodeDescriptorConstant = PathConstant + 0x240, DataDescriptorConstant = PathConstant + 0x250;
+    private const uint ExtraDescriptorConstant = PathConstant + 0x2D0, OtherDescriptorConstant = PathConstant + 0x2E0;
     private const uint FilterHeaderConstant = PathConstant + 0x260, FilterConstant = PathConstant + 0x270;
 
     /// <summary>The registers' places in ucontext_t by their encoding (RAX RCX RDX RBX RSP RBP RSI RDI R8..R15).</summary>
@@ -63,8 +67,10 @@ internal sealed class WorkerCode
         BinaryPrimitives.WriteUInt64LittleEndian(stack, WorkerLayout.Stacks + WorkerLayout.StackSize);
         BinaryPrimitives.WriteUInt64LittleEndian(stack[16..], WorkerLayout.SignalStackSize);
         BinaryPrimitives.WriteUInt64LittleEndian(Constant(data, ActionConstant)[8..], SignalFlags);
-        Descriptor(Constant(data, CodeDescriptorConstant), 0, OracleMap.Code, isCode: true);
-        Descriptor(Constant(data, DataDescriptorConstant), 1, OracleMap.Data, isCode: false);
+        Descriptor(Constant(data, CodeDescriptorConstant), 0, OracleMap.Code, CodeContents);
+        Descriptor(Constant(data, DataDescriptorConstant), 1, OracleMap.Data, 0);
+        Descriptor(Constant(data, ExtraDescriptorConstant), 2, 0, Flat);
+        Descriptor(Constant(data, OtherDescriptorConstant), 3, 0, Flat);
         Span<byte> filter = Constant(data, FilterHeaderConstant);
         BinaryPrimitives.WriteUInt16LittleEndian(filter, SyscallFilter.Count);
         BinaryPrimitives.WriteUInt64LittleEndian(filter[8..], FilterConstant);
@@ -74,14 +80,13 @@ internal sealed class WorkerCode
 
     private static Span<byte> Constant(byte[] data, uint address) => data.AsSpan((int)(address - WorkerLayout.Save));
 
-    /// <summary>Linux struct user_desc: a 16-bit segment of 64 KiB.</summary>
-    private static void Descriptor(Span<byte> d, uint entry, uint segmentBase, bool isCode)
+    /// <summary>Linux struct user_desc (arch/x86/include/uapi/asm/ldt.h): a segment of 64 KiB, or of 4 GiB when it is flat.</summary>
+    private static void Descriptor(Span<byte> d, uint entry, uint segmentBase, uint attributes)
     {
-        const uint ContentsShift = 1, CodeContents = 2, UseableBit = 1 << 6;
         BinaryPrimitives.WriteUInt32LittleEndian(d, entry);
         BinaryPrimitives.WriteUInt32LittleEndian(d[4..], segmentBase);
-        BinaryPrimitives.WriteUInt32LittleEndian(d[8..], 0xFFFF);
-        BinaryPrimitives.WriteUInt32LittleEndian(d[12..], ((isCode ? CodeContents : 0) << (int)ContentsShift) | UseableBit);
+        BinaryPrimitives.WriteUInt32LittleEndian(d[8..], attributes == Flat ? 0xF_FFFF : 0xFFFFu);
+        BinaryPrimitives.WriteUInt32LittleEndian(d[12..], attributes | UseableBit);
     }
 
     private static (byte[] Text, uint Capture) Assemble()
@@ -135,6 +140,8 @@ internal sealed class WorkerCode
         // A kernel without 16-bit segments refuses these; 16-bit cases then fault, and the self-test says so.
         Call(SysModifyLdt, check: false, 1, CodeDescriptorConstant, 16);
         Call(SysModifyLdt, check: false, 1, DataDescriptorConstant, 16);
+        Call(SysModifyLdt, check: false, 1, ExtraDescriptorConstant, 16);
+        Call(SysModifyLdt, check: false, 1, OtherDescriptorConstant, 16);
 
         _c.xor(r10d, r10d);
         _c.xor(r8d, r8d);

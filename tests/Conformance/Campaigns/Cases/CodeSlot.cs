@@ -32,6 +32,9 @@ public sealed class CodeSlot
     /// <summary>How Iced reads the bytes; may be invalid in an encodings campaign.</summary>
     public Instruction Instruction { get; }
 
+    /// <summary>Whether it is a string instruction that repeats: the processor may come back before it is done.</summary>
+    public bool Repeats => Instruction.HasRepPrefix || Instruction.HasRepnePrefix;
+
     /// <summary>The memory that Iced says the instruction uses, implicit accesses included.</summary>
     public UsedMemory[] Memory { get; }
 
@@ -58,7 +61,10 @@ public sealed class CodeSlot
         }
 
         record.Cs = Mode switch { CodeMode.Bits64 => OracleMap.Code64, CodeMode.Bits32 => OracleMap.Code32, _ => OracleMap.Code16 };
-        record.Ss = record.Ds = record.Es = Mode == CodeMode.Bits16 ? OracleMap.Data16 : OracleMap.Data32;
+        bool is16 = Mode == CodeMode.Bits16;
+        record.Ss = is16 ? OracleMap.Data16 : OracleMap.Data32;
+        record.Ds = is16 ? OracleMap.Data16 : OracleMap.Other32;
+        record.Es = is16 ? OracleMap.Data16 : OracleMap.Extra32;
     }
 
     /// <summary>Where a memory operand lies in the window, from a state's registers; -1 outside.</summary>

@@ -7,7 +7,7 @@ namespace Hv.Conformance.Campaigns.Cases;
 /// <summary>Puts selectors that exist, and far pointers and interrupt frames with them, where segment and far instructions look.</summary>
 public static class SelectorShape
 {
-    private static readonly ushort[] _selectors = [0, 3, OracleMap.Code32, OracleMap.Data32, OracleMap.Code64, OracleMap.Code16, OracleMap.Data16, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x63, 0x83, 0x17, 0x7C];
+    private static readonly ushort[] _selectors = [0, 3, OracleMap.Code32, OracleMap.Data32, OracleMap.Code64, OracleMap.Code16, OracleMap.Data16, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x63, 0x83, OracleMap.Extra32, OracleMap.Other32, 0x27, 0x7C];
     private static readonly ushort[] _codeSelectors = [OracleMap.Code32, OracleMap.Code64, OracleMap.Code16];
 
     // A far call from a 16-bit segment to a 64-bit one never ends under Linux on the machine the campaigns were made on.

@@ -23,7 +23,7 @@ public static class GuestWorld
     // Linux arch/x86/kernel/cpu/common.c, gdt_page: the user segments; the kernel's own are out of reach at CPL 3.
     private const ulong UserCode32 = 0x00CF_FB00_0000_FFFF, UserData = 0x00CF_F300_0000_FFFF, UserCode64 = 0x00AF_FB00_0000_FFFF;
     private const ulong KernelCode32 = 0x00CF_9B00_0000_FFFF, KernelCode64 = 0x00AF_9B00_0000_FFFF, KernelData = 0x00CF_9300_0000_FFFF;
-    private const ulong Tss = 0x0000_8B00_0000_0067, Ldt = 0x0000_8200_0000_000F;
+    private const ulong Tss = 0x0000_8B00_0000_0067, Ldt = 0x0000_8200_0000_001F;
     private const ulong CpuNumber = 0x0040_F500_0000_0000;   // limit 0 on processor 0; nothing compared reads it
     private const uint Code64Attributes = 0xA0FB, Code32Attributes = 0xC0FB, DataAttributes = 0xC0F3, Code16Attributes = 0x00FB, Data16Attributes = 0x00F3;
 
@@ -56,6 +56,9 @@ public static class GuestWorld
         Put(memory, DescriptorPage + LdtOffset, Segment16(OracleMap.Code, Code16Attributes));
         Put(memory, DescriptorPage + LdtOffset + 8, Segment16(OracleMap.Data, Data16Attributes));
 
+        Put(memory, DescriptorPage + LdtOffset + 16, UserData);
+        Put(memory, DescriptorPage + LdtOffset + 24, UserData);
+
         byte[] readOnly = new byte[OracleMap.ReadOnlySize];
         for (int i = 0; i < readOnly.Length; i++)
             readOnly[i] = OracleMap.ReadOnlyByte(i);
@@ -73,7 +76,7 @@ public static class GuestWorld
         sys.Cpl = 3;
         sys.Gdtr = new TableRegister { Base = DescriptorAddress, Limit = 0x7F };
         sys.Idtr = new TableRegister { Base = DescriptorAddress + TssOffset, Limit = 0 };
-        sys.Ldtr = new SegmentRegister { Base = DescriptorAddress + LdtOffset, Limit = 0xF, Attributes = 0x82, Selector = 0x50 };
+        sys.Ldtr = new SegmentRegister { Base = DescriptorAddress + LdtOffset, Limit = 0x1F, Attributes = 0x82, Selector = 0x50 };
         sys.Tr = new SegmentRegister { Base = DescriptorAddress + TssOffset, Limit = 0x67, Attributes = 0x8B, Selector = 0x40 };
         sys.Fs = new SegmentRegister { Base = OracleMap.FsBase, Attributes = SegmentRegister.UnusableBit };
         sys.Gs = new SegmentRegister { Base = OracleMap.GsBase, Attributes = SegmentRegister.UnusableBit };
@@ -85,9 +88,13 @@ public static class GuestWorld
         bool is16 = code == OracleMap.Code16;
         sys.Cs = is16 ? new SegmentRegister { Base = OracleMap.Code, Limit = 0xFFFF, Attributes = Code16Attributes, Selector = code }
             : new SegmentRegister { Limit = uint.MaxValue, Attributes = code == OracleMap.Code64 ? Code64Attributes : Code32Attributes, Selector = code };
-        sys.Ss = sys.Ds = sys.Es = is16
-            ? new SegmentRegister { Base = OracleMap.Data, Limit = 0xFFFF, Attributes = Data16Attributes, Selector = OracleMap.Data16 }
+        sys.Ss = is16 ? new SegmentRegister { Base = OracleMap.Data, Limit = 0xFFFF, Attributes = Data16Attributes, Selector = OracleMap.Data16 }
             : new SegmentRegister { Limit = uint.MaxValue, Attributes = DataAttributes, Selector = OracleMap.Data32 };
+        sys.Ds = sys.Es = sys.Ss;
+        if (is16)
+            return;
+        sys.Ds.Selector = OracleMap.Other32;
+        sys.Es.Selector = OracleMap.Extra32;
     }
 
     private static ulong Segment16(uint segmentBase, uint attributes) =>

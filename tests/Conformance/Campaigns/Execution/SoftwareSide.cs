@@ -69,7 +69,8 @@ public sealed unsafe class SoftwareSide : IDisposable
     /// <param name="output">The state reached.</param>
     /// <param name="limit">The most instructions.</param>
     /// <param name="stop">The RIP at which a block ends.</param>
-    public void Execute(in CaseRecord input, EntryWay way, out CaseRecord output, int limit = 1, ulong stop = ulong.MaxValue)
+    /// <param name="repeats">Whether the one instruction is a repeated string instruction, which the processor may leave before it is done.</param>
+    public void Execute(in CaseRecord input, EntryWay way, out CaseRecord output, int limit = 1, ulong stop = ulong.MaxValue, bool repeats = false)
     {
         ref CpuState s = ref _processor.State;
         const ulong TrapFlag = 0x100, AlignmentFlag = 0x4_0000;
@@ -94,13 +95,20 @@ public sealed unsafe class SoftwareSide : IDisposable
         memory[128..256].CopyTo(SecondPage);
         memory[256..].CopyTo(SecondPage[^64..]);
 
+        ulong before = input.Registers[1];
         output = default;
         output.Vector = Outcome.Completed;
         for (int i = 0; i < limit && s.Gpr.Rip != stop; i++)
         {
             RunResult result = _processor.Run(1);
             if (result == RunResult.Budget)
+            {
+                if (repeats && s.Gpr.Rip == input.Rip && s.Gpr.Rcx != before)
+                    i--;
+                before = s.Gpr.Rcx;
                 continue;
+            }
+
             output.Vector = result == RunResult.Event ? Describe(ref output) : Outcome.WorkerDied;
             break;
         }
