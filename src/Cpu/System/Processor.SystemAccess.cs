@@ -21,7 +21,8 @@ public abstract partial class Processor
     internal bool TryWrite(ref CpuState s, SegmentNumber segment, ulong offset, int size, ulong value) =>
         TryAddress(ref s, segment, offset, size, true, out ulong linear) && StoreLinear(ref s, linear, size, IsUser, false, value);
 
-    /// <summary>The linear address of an offset that may be accessed: limit and type outside 64-bit mode, canonical form in it. #SS(0) for the stack segment, else #GP(0).</summary>
+    /// <summary>The linear address of an offset that may be accessed: limit and type outside 64-bit mode, canonical form in it, alignment where
+    /// it is checked. #SS(0) for the stack segment, else #GP(0); #AC(0).</summary>
     internal bool TryAddress(ref CpuState s, SegmentNumber segment, ulong offset, int size, bool write, out ulong linear)
     {
         bool allowed;
@@ -36,6 +37,10 @@ public abstract partial class Processor
             allowed = IsAllowed(ref s, in SegmentOf(ref s, segment), (uint)offset, size, write);
         }
 
-        return allowed || Faults.Raise(ref s, segment == SegmentNumber.Ss ? ExceptionVector.StackFault : ExceptionVector.GeneralProtection, 0);
+        if (!allowed)
+            return Faults.Raise(ref s, segment == SegmentNumber.Ss ? ExceptionVector.StackFault : ExceptionVector.GeneralProtection, 0);
+
+        // Larger images have rules of their own (SDM 2A FXSAVE).
+        return !ChecksAlignment || size > 8 || (linear & (uint)(size - 1)) == 0 || Faults.Raise(ref s, ExceptionVector.AlignmentCheck, 0);
     }
 }
