@@ -15,7 +15,7 @@ internal static class PortInstructions
     private static void Single(ref CpuState s, ref Op op, Processor p, bool write)
     {
         Faults.Begin(ref s, ref op);
-        bool immediate = op.Rm == CpuState.ZeroOffset;
+        bool immediate = op.Shape == OpShape.Imm;
         var port = (ushort)(immediate ? op.Immediate : s.Gpr.Rdx);
         int size = OpAccess.Size(ref op);
         if (!PortPermission.TryCheck(ref s, p, port, size))

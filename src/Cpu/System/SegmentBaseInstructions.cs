@@ -54,6 +54,5 @@ internal static class SegmentBaseInstructions
         return (Modes.Is64(ref s) && (s.Sys.Cr4 & ControlBits.Fsgsbase) != 0) || Faults.Undefined(ref s);
     }
 
-    /// <summary>ModRM.reg is 0 (read FS), 1 (read GS), 2 (write FS) or 3 (write GS).</summary>
-    private static bool IsGs(ref Op op) => (OpAccess.Number(ref op) & 1) != 0;
+    private static bool IsGs(ref Op op) => op.Immediate == (ulong)SegmentNumber.Gs;
 }

@@ -115,6 +115,18 @@ public sealed class PrivilegeTests
     }
 
     [Theory]
+    [InlineData(0xE6, 0x80, "128")]
+    [InlineData(0xE6, 0x81, "13(0)")]
+    [InlineData(0xE4, 0x80, "128")]
+    public void The_immediate_form_names_its_port(int opcode, int port, string expected)
+    {
+        using var m = new SystemMachine(CpuMode.Protected32, 3);
+        m.Write(Tss + 0x68 + 0x10, 0xFE);
+        m.State.Gpr.Rdx = 0x3F8;
+        Assert.Equal(expected, m.Run((byte)opcode, (byte)port, 0xCD, ExitVector).ToString());
+    }
+
+    [Theory]
     [InlineData(CpuMode.Protected32, 3, 3, "128")]
     [InlineData(CpuMode.Vm86, 3, 3, "13(0)")]   // the map decides even at IOPL 3
     [InlineData(CpuMode.Long, 3, 3, "128")]

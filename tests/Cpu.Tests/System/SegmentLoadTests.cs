@@ -147,12 +147,26 @@ public sealed class SegmentLoadTests
     }
 
     [Fact]
-    public void Pop_ss_and_lss_load_the_stack_segment_and_only_pop_shadows()
+    public void Push_and_pop_name_their_segment()
     {
         using var m = new SystemMachine(CpuMode.Protected32);
-        // PUSH Data32; POP SS
-        Assert.Equal("ok", m.Run(0x6A, (byte)SystemMachine.Data32, 0x17).ToString());
-        Assert.Equal(SystemMachine.Data32, m.State.Sys.Ss.Selector);
+        // PUSH CS; POP DS; PUSH SS; POP ES; PUSH DS; POP FS; PUSH FS; POP GS; PUSH 0; POP FS
+        Assert.Equal("ok", m.Run(0x0E, 0x1F, 0x16, 0x07, 0x1E, 0x0F, 0xA1, 0x0F, 0xA0, 0x0F, 0xA9, 0x6A, 0, 0x0F, 0xA1).ToString());
+        Assert.Equal(SystemMachine.Code32, m.State.Sys.Ds.Selector);
+        Assert.Equal(SystemMachine.Data32, m.State.Sys.Es.Selector);
+        Assert.Equal(SystemMachine.Code32, m.State.Sys.Gs.Selector);
+        Assert.Equal(0, m.State.Sys.Fs.Selector);
+        Assert.Equal(SystemMachine.Stack0 - 0x100, m.State.Gpr.Rsp);
+    }
+
+    [Fact]
+    public void Pop_ss_and_lss_load_the_stack_segment()
+    {
+        using var m = new SystemMachine(CpuMode.Protected32);
+        m.SetDescriptor(SystemMachine.Slot, SystemMachine.Descriptor(0, 0xFFFFF, 0x92, 0xC));
+        // MOV AX, Slot; PUSH EAX; POP SS
+        Assert.Equal("ok", m.Run(0x66, 0xB8, (byte)SystemMachine.Slot, 0, 0x50, 0x17).ToString());
+        Assert.Equal(SystemMachine.Slot, m.State.Sys.Ss.Selector);
         Assert.Equal(SystemMachine.Stack0 - 0x100, m.State.Gpr.Rsp);
 
         using var lss = new SystemMachine(CpuMode.Protected32);
