@@ -2,7 +2,7 @@ namespace Hv.Backends.Svm.Silicon;
 
 /// <summary>
 /// VMRUN's consistency checks, in the manual's order. The rules on CET, SEV-ES and AVIC state are absent because the model offers none of them; CR4.CET is
-/// refused as a bit that must be zero.
+/// refused as a bit that must be zero. The last rows are the model's own: what silicon would do and the model cannot is refused, not ignored.
 /// </summary>
 public static class ConsistencyRules
 {
@@ -10,7 +10,7 @@ public static class ConsistencyRules
     private const ulong Pae = 1ul << 5;
     private const ulong Lme = 1ul << 8, Lma = 1ul << 10, Svme = 1ul << 12;
 
-    private const string Checks = "APM 2 15.5.1", Injection = "APM 2 15.20", Nested = "APM 2 15.25.3";
+    private const string Checks = "APM 2 15.5.1", Injection = "APM 2 15.20", Nested = "APM 2 15.25.3", Limit = "docs/adr/0055";
 
     /// <summary>The table.</summary>
     public static IReadOnlyList<ConsistencyRule> All { get; } =
@@ -59,6 +59,10 @@ public static class ConsistencyRules
             static (in v, m) => NestedPaging(v, m) && v.Control.NestedCr3 >> m.PhysicalAddressBits != 0),
         new(Nested, "any G_PAT.PA field has an unsupported type encoding or a reserved bit set", VmcbFields.GuestPat, CleanBits.Nested,
             static (in v, m) => NestedPaging(v, m) && !IsValidPat(v.Save.GuestPat)),
+        new(Limit, "the model has no intercepts of PUSHF and POPF", VmcbFields.Intercepts1, CleanBits.Intercepts,
+            static (in v, m) => (v.Control.Intercepts1 & (Intercepts1.Pushf | Intercepts1.Popf)) != 0),
+        new(Limit, "the model has no intercept of MWAIT with an armed monitor", VmcbFields.Intercepts2, CleanBits.Intercepts,
+            static (in v, m) => (v.Control.Intercepts2 & Intercepts2.MwaitArmed) != 0),
     ];
 
     /// <summary>The first rule that <paramref name="vmcb"/> breaks among those that look at a group not in <paramref name="clean"/>, or null.</summary>
