@@ -18,6 +18,7 @@ public sealed unsafe partial class SvmVcpu
     public void SaveState(VcpuState state)
     {
         ref Vmcb vmcb = ref *_vmcb;
+        _core.Vmsave(_vmcbAddress);
         StateTransfer.Save(_core.Engine, state);
         StateConversion.FromVmcb(in vmcb.Save, ref state.System);
         state.System.Cr8 = vmcb.Control.VirtualInterrupt.Tpr;
