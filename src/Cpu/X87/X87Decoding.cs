@@ -115,7 +115,12 @@ internal static unsafe class X87Decoding
     [global::System.Runtime.CompilerServices.MethodImpl(Threading.Handler)]
     private static void Run<TInstruction>(ref CpuState s, ref Op op, Processor p) where TInstruction : struct, IX87Instruction
     {
-        if (TInstruction.Execute(ref s, ref op, p))
+        if (Execute<TInstruction>(ref s, ref op, p))
             Threading.Next(ref s, ref op, p);
     }
+
+    // Never inlined: locals of it whose address is taken would keep Run from jumping to the next handler.
+    [global::System.Runtime.CompilerServices.MethodImpl(global::System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static bool Execute<TInstruction>(ref CpuState s, ref Op op, Processor p) where TInstruction : struct, IX87Instruction =>
+        TInstruction.Execute(ref s, ref op, p);
 }
