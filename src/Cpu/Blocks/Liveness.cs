@@ -15,11 +15,25 @@ internal static class Liveness
         for (int i = count - 1; i >= 0; i--)
         {
             ref Op op = ref Unsafe.Add(ref first, i);
-            op.Handler = Binder.Bind(ref op, new BindContext(key, live, limit));
+            var context = new BindContext(key, live, limit);
+            op.Handler = Binder.Bind(ref op, context);
+            if (i == count - 2 && !key.Has(ModeKey.Single))
+                Fuse(ref op, context);
             if (OpInfo.OverwritesFlags(op))
                 live = false;
             else if (!OpInfo.IgnoresFlags(op))
                 live = true;
         }
+    }
+
+    /// <summary>Binds the block's last two operations to one handler when there is one for the pair.</summary>
+    private static void Fuse(ref Op op, BindContext context)
+    {
+        ref Op branch = ref Unsafe.Add(ref op, 1);
+        if (branch.Handler == Control.BadTarget)
+            return;
+        nint fused = FusedBinder.Bind(op, branch.Kind, context);
+        if (fused != 0)
+            op.Handler = fused;
     }
 }

@@ -22,6 +22,13 @@ internal readonly struct Flat64 : IAddress
         Registers.At(ref s, op.Base) + (Registers.At(ref s, op.Index) << op.Scale) + (ulong)op.Displacement;
 }
 
+/// <summary>As <see cref="Flat64"/>, without an index.</summary>
+internal readonly struct Flat64Base : IAddress
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Linear(ref CpuState s, ref Op op, Processor p, int size, bool write) => Registers.At(ref s, op.Base) + (ulong)op.Displacement;
+}
+
 /// <summary>32-bit addresses in segments that span 4 GiB from 0.</summary>
 internal readonly struct Flat32 : IAddress
 {

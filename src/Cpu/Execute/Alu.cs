@@ -300,6 +300,7 @@ internal static unsafe class AluBinder
         {
             0 => Memory<TOp, TW, TF, Flat64>(op),
             1 => Memory<TOp, TW, TF, Flat32>(op),
+            3 => Memory<TOp, TW, TF, Flat64Base>(op),
             _ => Memory<TOp, TW, TF, Segmented>(op),
         };
     }

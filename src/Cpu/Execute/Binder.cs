@@ -11,12 +11,12 @@ namespace Hv.Cpu.Execute;
 /// <param name="Limit">The last offset in CS that a branch may go to; all ones in 64-bit code.</param>
 internal readonly record struct BindContext(ModeKey Key, bool FlagsLive, ulong Limit = ulong.MaxValue)
 {
-    /// <summary>The form of the operation's address: 0 <see cref="Flat64"/>, 1 <see cref="Flat32"/>, 2 <see cref="Segmented"/>.</summary>
+    /// <summary>The form of the operation's address: 0 <see cref="Flat64"/>, 1 <see cref="Flat32"/>, 2 <see cref="Segmented"/>, 3 <see cref="Flat64Base"/>.</summary>
     internal int AddressForm(in Op op)
     {
         OpForm size = op.Form & OpForm.AddressMask;
         if (Key.Is64)
-            return op.Segment >= (byte)SegmentNumber.Fs ? 2 : size == OpForm.Address64 ? 0 : 1;
+            return op.Segment >= (byte)SegmentNumber.Fs ? 2 : size != OpForm.Address64 ? 1 : op.Index == CpuState.ZeroOffset ? 3 : 0;
         if (size != OpForm.Address32)
             return 2;
         return (SegmentNumber)op.Segment switch

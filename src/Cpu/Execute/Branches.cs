@@ -160,10 +160,7 @@ internal static unsafe class BranchBinder
     {
         delegate*<ref CpuState, ref Op, Processor, void> handler;
         if (OpInfo.Targets(op.Kind) != 0 && (context.Key.Is64 ? !Processor.IsCanonical(op.Immediate) : op.Immediate > context.Limit))
-        {
-            handler = &BranchHandlers.BadTarget;
-            return (nint)handler;
-        }
+            return Control.BadTarget;
 
         switch (op.Kind)
         {

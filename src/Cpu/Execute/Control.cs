@@ -9,7 +9,7 @@ internal static unsafe class Control
 {
     // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler.
     private static readonly delegate*<ref CpuState, ref Op, Processor, void> s_blockEnd = &BlockEndHandler, s_leaveHere = &LeaveHereHandler, s_undefined = &UndefinedHandler,
-        s_violation = &FetchViolationHandler;
+        s_violation = &FetchViolationHandler, s_badTarget = &BranchHandlers.BadTarget;
 
     /// <summary>Falls through to the next block.</summary>
     internal static nint BlockEnd => (nint)s_blockEnd;
@@ -19,6 +19,9 @@ internal static unsafe class Control
 
     /// <summary>#UD.</summary>
     internal static nint Undefined => (nint)s_undefined;
+
+    /// <summary>A direct branch whose target may not be executed.</summary>
+    internal static nint BadTarget => (nint)s_badTarget;
 
     /// <summary>#GP(0) by the fetch.</summary>
     internal static nint FetchViolation => (nint)s_violation;

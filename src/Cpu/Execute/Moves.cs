@@ -311,6 +311,7 @@ internal static unsafe class MoveBinder
             {
                 0 => MovMemory<TW, Flat64>(op),
                 1 => MovMemory<TW, Flat32>(op),
+                3 => MovMemory<TW, Flat64Base>(op),
                 _ => MovMemory<TW, Segmented>(op),
             };
         }
@@ -352,6 +353,7 @@ internal static unsafe class MoveBinder
             {
                 0 => &MoveHandlers.Load<TW, TSource, TExtend, Flat64>,
                 1 => &MoveHandlers.Load<TW, TSource, TExtend, Flat32>,
+                3 => &MoveHandlers.Load<TW, TSource, TExtend, Flat64Base>,
                 _ => &MoveHandlers.Load<TW, TSource, TExtend, Segmented>,
             };
         }
