@@ -13,7 +13,8 @@ namespace Hv.Cpu.State;
 public struct CpuState
 {
     /// <summary>
-    /// Registers, RIP and RFLAGS. While blocks run, Rip is stale (it is <see cref="BlockRip"/> plus the operation's delta) and the six arithmetic bits of
+    /// Registers, RIP and RFLAGS. While blocks run, Rip is stale (it is <see cref="BlockRip"/> plus the operation's delta) and the six arithmetic
+    /// bits of
     /// Rflags are stale (they are in <see cref="FlagsResult"/> and <see cref="FlagsAux"/>); both are exact whenever the run loop holds control.
     /// </summary>
     public GeneralRegisters Gpr;
@@ -89,7 +90,8 @@ public enum Attention : uint
 {
     None = 0,
 
-    /// <summary>The instruction raised an exception, recorded in <see cref="CpuState.Fault"/>; RIP is on the instruction (or after it, for a trap).</summary>
+    /// <summary>The instruction raised an exception, recorded in <see cref="CpuState.Fault"/>; RIP is on the instruction (or after it, for a
+    /// trap).</summary>
     Fault = 1,
 
     /// <summary>The instruction is one that the virtualization layer may intercept; <c>Processor.Event</c> describes it; RIP is on it.</summary>

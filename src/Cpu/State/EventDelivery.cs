@@ -2,7 +2,8 @@ using Hv.Core.Registers;
 
 namespace Hv.Cpu.State;
 
-/// <summary>What kind of event goes through the IDT. The kinds differ in the DPL check, the return address, RF, and the EXT bit of faults met on the way (SDM 3A 6.13).</summary>
+/// <summary>What kind of event goes through the IDT. The kinds differ in the DPL check, the return address, RF, and the EXT bit of faults met on the
+/// way (SDM 3A 6.13).</summary>
 public enum DeliveryKind : byte
 {
     None,
@@ -59,5 +60,6 @@ public struct EventDelivery
     };
 
     /// <summary>Whether the return address lies past an instruction that raised the event.</summary>
-    public readonly bool IsSoftware => Kind is DeliveryKind.SoftwareInterrupt or DeliveryKind.SoftwareException or DeliveryKind.PrivilegedSoftwareException;
+    public readonly bool IsSoftware =>
+        Kind is DeliveryKind.SoftwareInterrupt or DeliveryKind.SoftwareException or DeliveryKind.PrivilegedSoftwareException;
 }

@@ -5,7 +5,8 @@ using System.Runtime.Intrinsics;
 namespace Hv.Cpu.State;
 
 /// <summary>
-/// The x87, SSE and AVX registers. Vectors come first and the block's address is a multiple of 32, so that arithmetic can use aligned loads; the 80-bit
+/// The x87, SSE and AVX registers. Vectors come first and the block's address is a multiple of 32, so that arithmetic can use aligned loads; the
+/// 80-bit
 /// x87 registers have 16-byte slots, indexed by physical number (not relative to TOP), because tags are physical too (SDM 1 8.1.2).
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
@@ -17,14 +18,16 @@ public struct FpuState
     /// <summary>R0..R7.</summary>
     public X87Registers X87;
 
-    /// <summary>The x87 control, status (with TOP) and tag words. A tag bit of <see cref="Tags"/> is set when the register is not empty (FXSAVE's abridged form, SDM 1 10.5.1.1).</summary>
+    /// <summary>The x87 control, status (with TOP) and tag words. A tag bit of <see cref="Tags"/> is set when the register is not empty (FXSAVE's
+    /// abridged form, SDM 1 10.5.1.1).</summary>
     public ushort Control, Status;
     public byte Tags;
 
     /// <summary>The last x87 opcode, 11 bits.</summary>
     public ushort Opcode;
 
-    /// <summary>The last x87 instruction's and operand's selectors; with 64-bit pointers they are the pointers' upper bits in an image, and 0 here.</summary>
+    /// <summary>The last x87 instruction's and operand's selectors; with 64-bit pointers they are the pointers' upper bits in an image, and 0
+    /// here.</summary>
     public ushort InstructionSelector, OperandSelector;
     public ulong InstructionPointer, OperandPointer;
     public uint Mxcsr;

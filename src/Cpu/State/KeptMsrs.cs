@@ -2,7 +2,8 @@ using System.Runtime.CompilerServices;
 
 namespace Hv.Cpu.State;
 
-/// <summary>Values of model-specific registers that have no effect in this processor but that system software reads back (SDM 3A 12.11; rows in <c>ModelSpecificRegisters</c>).</summary>
+/// <summary>Values of model-specific registers that have no effect in this processor but that system software reads back (SDM 3A 12.11; rows in
+/// <c>ModelSpecificRegisters</c>).</summary>
 [InlineArray(Count)]
 public struct KeptMsrs
 {

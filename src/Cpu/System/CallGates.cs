@@ -19,7 +19,8 @@ internal static class CallGates
 {
     private const ulong UpperTypeMask = 0x1FUL << 40;
 
-    /// <summary>Checks the gate itself and reads the code descriptor that it names; privilege and presence of the code are the caller's, as JMP and CALL differ there.</summary>
+    /// <summary>Checks the gate itself and reads the code descriptor that it names; privilege and presence of the code are the caller's, as JMP and
+    /// CALL differ there.</summary>
     public static bool TryResolve(ref CpuState s, Processor p, ushort selector, in Descriptor narrow, out GateTarget target)
     {
         target = default;

@@ -4,7 +4,8 @@ using Hv.Cpu.Virtualization;
 
 namespace Hv.Cpu.System;
 
-/// <summary>MOV to and from control registers, LMSW, SMSW, CLTS, XGETBV, XSETBV. Privilege is checked before the layer is asked, values after.</summary>
+/// <summary>MOV to and from control registers, LMSW, SMSW, CLTS, XGETBV, XSETBV. Privilege is checked before the layer is asked, values
+/// after.</summary>
 internal static class ControlRegisterInstructions
 {
     private const ulong LmswMask = ControlBits.Pe | ControlBits.Mp | ControlBits.Em | ControlBits.Ts;

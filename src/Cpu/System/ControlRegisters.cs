@@ -4,16 +4,19 @@ using Hv.Cpu.State;
 namespace Hv.Cpu.System;
 
 /// <summary>
-/// Writes to CR0, CR3, CR4, CR8, EFER and XCR0 with their validity rules and effects (SDM 2B MOV, control registers; SDM 3A 2.5, 4.1.2, 4.4.1, 4.10.4; APM 2 14.6.1).
+/// Writes to CR0, CR3, CR4, CR8, EFER and XCR0 with their validity rules and effects (SDM 2B MOV, control registers; SDM 3A 2.5, 4.1.2, 4.4.1,
+/// 4.10.4; APM 2 14.6.1).
 /// A refused value is #GP(0) and nothing changes. Public for backends, which complete intercepted writes the same way.
 /// </summary>
 public static class ControlRegisters
 {
-    private const ulong Cr0Writable = ControlBits.Pe | ControlBits.Mp | ControlBits.Em | ControlBits.Ts | ControlBits.Ne | ControlBits.Wp | ControlBits.Am
+    private const ulong Cr0Writable = ControlBits.Pe | ControlBits.Mp | ControlBits.Em | ControlBits.Ts | ControlBits.Ne | ControlBits.Wp
+        | ControlBits.Am
         | ControlBits.Nw | ControlBits.Cd | ControlBits.Pg;
 
     private const ulong Cr0Translation = ControlBits.Pg | ControlBits.Pe | ControlBits.Wp;
-    private const ulong Cr4Translation = ControlBits.Pse | ControlBits.Pae | ControlBits.Pge | ControlBits.Pcide | ControlBits.Smep | ControlBits.Smap;
+    private const ulong Cr4Translation = ControlBits.Pse | ControlBits.Pae | ControlBits.Pge | ControlBits.Pcide | ControlBits.Smep
+        | ControlBits.Smap;
     private const ulong Cr3PcidMask = 0xFFF, NoFlushBit = 1UL << 63;
 
     /// <summary>Writes CR0. Sets or clears EFER.LMA as paging is switched under LME.</summary>
@@ -138,7 +141,8 @@ public static class ControlRegisters
         (s.Sys.Cr0 & ControlBits.Pg) != 0 && (s.Sys.Cr4 & ControlBits.Pae) != 0 && !Modes.IsLong(ref s);
 
     /// <summary>
-    /// Checks the four page-directory-pointer entries at a CR3 value. One that is present with a reserved bit set is #GP(0) (SDM 3A 4.4.1). The page walk reads them
+    /// Checks the four page-directory-pointer entries at a CR3 value. One that is present with a reserved bit set is #GP(0) (SDM 3A 4.4.1). The page
+    /// walk reads them
     /// again, so there is nothing to keep.
     /// </summary>
     internal static bool TryCheckPdptes(ref CpuState s, Processor p, ulong cr3)

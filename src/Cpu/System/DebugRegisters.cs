@@ -10,9 +10,11 @@ internal static class DebugRegisters
     /// <summary>DR6: the four breakpoint bits, BD, BS, BT.</summary>
     public const ulong HitMask = 0xF, DetectBit = 1 << 13, StepBit = 1 << 14, TaskBit = 1 << 15;
 
-    private const ulong Dr6Fixed = 0xFFFF_0FF0, Dr6Writable = 0xE00F, Dr7Fixed = 0x400, Dr7Writable = 0xFFFF_2BFF & ~0x1000UL, GeneralDetect = 1 << 13;
+    private const ulong Dr6Fixed = 0xFFFF_0FF0, Dr6Writable = 0xE00F, Dr7Fixed = 0x400, Dr7Writable = 0xFFFF_2BFF & ~0x1000UL,
+        GeneralDetect = 1 << 13;
 
-    /// <summary>#DB's effect on the registers: hits are replaced, the other causes accumulate, GD is cleared so that the handler may use them (SDM 3B 18.2.3, 18.2.4).</summary>
+    /// <summary>#DB's effect on the registers: hits are replaced, the other causes accumulate, GD is cleared so that the handler may use them (SDM 3B
+    /// 18.2.3, 18.2.4).</summary>
     public static void Record(ref CpuState s, ulong bits)
     {
         s.Sys.Dr6 = (s.Sys.Dr6 & ~HitMask | bits & (HitMask | DetectBit | StepBit | TaskBit)) | Dr6Fixed;

@@ -4,7 +4,8 @@ using Hv.Cpu.State;
 namespace Hv.Cpu.System;
 
 /// <summary>
-/// Debug conditions around an instruction: breakpoints before it, data and I/O hits during it, the single-step trap after it (SDM 3B 18.3.1). The run loop calls
+/// Debug conditions around an instruction: breakpoints before it, data and I/O hits during it, the single-step trap after it (SDM 3B 18.3.1). The run
+/// loop calls
 /// these only while <see cref="Stepping"/> holds, one instruction at a time.
 /// </summary>
 internal static class DebugTraps
@@ -14,7 +15,8 @@ internal static class DebugTraps
 
     /// <summary>Whether the next instruction needs care: TF, RF, an armed breakpoint, or a one-instruction shadow.</summary>
     public static bool Stepping(ref CpuState s) =>
-        (s.Gpr.Rflags & (Rflags.Tf | Rflags.Rf)) != 0 || (s.Sys.Dr7 & EnableMask) != 0 || (s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) != 0;
+        (s.Gpr.Rflags & (Rflags.Tf | Rflags.Rf)) != 0 || (s.Sys.Dr7 & EnableMask) != 0
+            || (s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) != 0;
 
     /// <summary>Whether memory accesses must be reported through <see cref="Access"/>.</summary>
     public static bool WatchesData(ref CpuState s)
@@ -29,7 +31,8 @@ internal static class DebugTraps
     }
 
     /// <summary>
-    /// Instruction breakpoints at CS:RIP, unless RF or a MOV SS shadow holds them off. RF serves this one instruction: a fault of it saves RF set anyway, so that it may be
+    /// Instruction breakpoints at CS:RIP, unless RF or a MOV SS shadow holds them off. RF serves this one instruction: a fault of it saves RF set
+    /// anyway, so that it may be
     /// cleared here. False: the #DB fault is recorded.
     /// </summary>
     public static bool BeforeInstruction(ref CpuState s)
@@ -75,7 +78,8 @@ internal static class DebugTraps
     }
 
     /// <summary>
-    /// After an instruction that completed without delivering anything: the shadow that it ran under ends, and TF as it was before it, or collected hits, make a #DB
+    /// After an instruction that completed without delivering anything: the shadow that it ran under ends, and TF as it was before it, or collected
+    /// hits, make a #DB
     /// trap. A MOV SS keeps the trap for the end of the next instruction (SDM 3A 6.8.3).
     /// </summary>
     /// <param name="s">The state.</param>

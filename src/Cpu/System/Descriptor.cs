@@ -5,7 +5,8 @@ namespace Hv.Cpu.System;
 /// <summary>System descriptor types (SDM 3A table 3-2), S bit clear.</summary>
 internal static class SystemType
 {
-    public const uint Tss16Available = 1, Ldt = 2, Tss16Busy = 3, CallGate16 = 4, TaskGate = 5, InterruptGate16 = 6, TrapGate16 = 7, Tss32Available = 9, Tss32Busy = 11,
+    public const uint Tss16Available = 1, Ldt = 2, Tss16Busy = 3, CallGate16 = 4, TaskGate = 5, InterruptGate16 = 6, TrapGate16 = 7,
+        Tss32Available = 9, Tss32Busy = 11,
         CallGate32 = 12, InterruptGate32 = 14, TrapGate32 = 15;
 
     /// <summary>The bit that tells a busy TSS from an available one.</summary>
@@ -15,7 +16,8 @@ internal static class SystemType
     public const uint WideBit = 8;
 }
 
-/// <summary>A descriptor as read from a table, once; <paramref name="high"/> is the second half of a 16-byte one (SDM 3A 3.4.5, 3.5, 8.2.3).</summary>
+/// <summary>A descriptor as read from a table, once; <paramref name="high"/> is the second half of a 16-byte one (SDM 3A 3.4.5, 3.5,
+/// 8.2.3).</summary>
 internal readonly struct Descriptor(ulong low, ulong high = 0)
 {
     public readonly ulong Low = low, High = high;

@@ -5,7 +5,8 @@ using Hv.Cpu.Virtualization;
 
 namespace Hv.Cpu.System;
 
-/// <summary>LGDT, LIDT, SGDT, SIDT, LLDT, LTR, SLDT, STR. Privilege and mode are checked before the layer is asked, operands after (SDM 3C 26.1.1).</summary>
+/// <summary>LGDT, LIDT, SGDT, SIDT, LLDT, LTR, SLDT, STR. Privilege and mode are checked before the layer is asked, operands after (SDM 3C
+/// 26.1.1).</summary>
 internal static class DescriptorTableInstructions
 {
     private const ulong UpperTypeMask = 0x1FUL << 40;
@@ -40,7 +41,8 @@ internal static class DescriptorTableInstructions
         }
         else
         {
-            if (!OperandEvents.TryRead(ref s, p, in e, 0, 2, out ulong limit) || !OperandEvents.TryRead(ref s, p, in e, 2, baseSize, out ulong address))
+            if (!OperandEvents.TryRead(ref s, p, in e, 0, 2, out ulong limit)
+                || !OperandEvents.TryRead(ref s, p, in e, 2, baseSize, out ulong address))
                 return false;
             if (e.Size == 2 && baseSize == 4)
                 address &= 0xFF_FFFF;
@@ -76,7 +78,7 @@ internal static class DescriptorTableInstructions
     private static void OfferStore(ref CpuState s, ref Op op, Processor p, CpuEventKind kind, uint index)
     {
         Faults.Begin(ref s, ref op);
-        if ((kind == CpuEventKind.LdtrTr && !Modes.IsProtected(ref s) && !Faults.Undefined(ref s)) || !ControlRegisterInstructions.UserModeAllowed(ref s))
+        if (!TryMode(ref s, kind) || !ControlRegisterInstructions.UserModeAllowed(ref s))
             return;
         OperandEvents.Leave(ref s, ref op, p, kind);
         p.Event.Index = index;
@@ -86,11 +88,14 @@ internal static class DescriptorTableInstructions
     private static void OfferLoad(ref CpuState s, ref Op op, Processor p, CpuEventKind kind, uint index)
     {
         Faults.Begin(ref s, ref op);
-        if ((kind == CpuEventKind.LdtrTr && !Modes.IsProtected(ref s) && !Faults.Undefined(ref s)) || !ControlRegisterInstructions.Privileged(ref s))
+        if (!TryMode(ref s, kind) || !ControlRegisterInstructions.Privileged(ref s))
             return;
         OperandEvents.Leave(ref s, ref op, p, kind);
         p.Event.Index = index;
     }
+
+    /// <summary>The LDTR and TR instructions exist in protected mode only.</summary>
+    private static bool TryMode(ref CpuState s, CpuEventKind kind) => kind != CpuEventKind.LdtrTr || Modes.IsProtected(ref s) || Faults.Undefined(ref s);
 
     private static bool TryLoadLdtr(ref CpuState s, Processor p, ushort selector)
     {
@@ -127,7 +132,8 @@ internal static class DescriptorTableInstructions
         return true;
     }
 
-    /// <summary>A descriptor from the GDT; 16 bytes in IA-32e mode, where the upper type field must be 0 and the base canonical (SDM 3A 8.2.3; APM 2 4.8.3).</summary>
+    /// <summary>A descriptor from the GDT; 16 bytes in IA-32e mode, where the upper type field must be 0 and the base canonical (SDM 3A 8.2.3; APM 2
+    /// 4.8.3).</summary>
     private static bool TryFetch(ref CpuState s, Processor p, ushort selector, out Descriptor descriptor)
     {
         descriptor = default;

@@ -2,12 +2,14 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>Access to the GDT and LDT by selector. All reads are implicit supervisor accesses (SDM 3A 4.6.1) of linear addresses that wrap at 32 bits outside IA-32e mode.</summary>
+/// <summary>Access to the GDT and LDT by selector. All reads are implicit supervisor accesses (SDM 3A 4.6.1) of linear addresses that wrap at 32 bits
+/// outside IA-32e mode.</summary>
 internal static class DescriptorTables
 {
     public static bool IsNull(ushort selector) => (selector & 0xFFFC) == 0;
 
-    /// <summary>Reads the 8-byte descriptor of a selector that is not null. Outside its table's limit: <paramref name="vector"/> with the selector.</summary>
+    /// <summary>Reads the 8-byte descriptor of a selector that is not null. Outside its table's limit: <paramref name="vector"/> with the
+    /// selector.</summary>
     public static bool TryFetch(ref CpuState s, Processor p, ushort selector, byte vector, out Descriptor descriptor)
     {
         descriptor = default;
@@ -62,7 +64,8 @@ internal static class DescriptorTables
         return true;
     }
 
-    /// <summary>The linear address of a descriptor of <paramref name="size"/> bytes; false when any of them lies outside the table or the LDT is absent.</summary>
+    /// <summary>The linear address of a descriptor of <paramref name="size"/> bytes; false when any of them lies outside the table or the LDT is
+    /// absent.</summary>
     private static bool TryLocate(ref CpuState s, ushort selector, uint size, out ulong linear)
     {
         uint offset = selector & 0xFFF8u;

@@ -6,7 +6,8 @@ using Hv.Cpu.Virtualization;
 
 namespace Hv.Cpu.System;
 
-/// <summary>Instructions that are little more than their event: CPUID, HLT, RDMSR, WRMSR, RDTSC, INVLPG, INT, IRET and their kind. Checks that both manuals place before an exit are here.</summary>
+/// <summary>Instructions that are little more than their event: CPUID, HLT, RDMSR, WRMSR, RDTSC, INVLPG, INT, IRET and their kind. Checks that both
+/// manuals place before an exit are here.</summary>
 internal static class EventInstructions
 {
     private const uint OsxsaveBit = 1 << 27;

@@ -9,7 +9,8 @@ namespace Hv.Cpu.System;
 public static class Events
 {
     /// <summary>
-    /// Executes <see cref="Processor.Event"/>. The run loop holds control: RIP is on the instruction, RFLAGS is exact. May record a fault or raise another event. Not called
+    /// Executes <see cref="Processor.Event"/>. The run loop holds control: RIP is on the instruction, RFLAGS is exact. May record a fault or raise
+    /// another event. Not called
     /// for what the loop does itself: interrupts, device accesses, shutdown.
     /// </summary>
     public static void Execute(ref CpuState s, Processor p)
@@ -18,8 +19,12 @@ public static class Events
         CpuEvent e = p.Event;
         switch (e.Kind)
         {
-            case CpuEventKind.Exception: p.Deliver(new PendingEvent(PendingEventKind.Exception, (byte)e.Index, e.HasErrorCode, (uint)e.Value, e.Address), e.Length); break;
-            case CpuEventKind.SoftwareInterrupt: p.Deliver(new PendingEvent(PendingEventKind.SoftwareInterrupt, (byte)e.Index, false, 0, 0), e.Length); break;
+            case CpuEventKind.Exception:
+                p.Deliver(new PendingEvent(PendingEventKind.Exception, (byte)e.Index, e.HasErrorCode, (uint)e.Value, e.Address), e.Length);
+                break;
+            case CpuEventKind.SoftwareInterrupt:
+                p.Deliver(new PendingEvent(PendingEventKind.SoftwareInterrupt, (byte)e.Index, false, 0, 0), e.Length);
+                break;
             case CpuEventKind.Iret: InterruptReturn.Execute(ref s, p, in e); break;
             case CpuEventKind.TaskSwitch: TaskSwitch.Execute(ref s, p, in e); break;
             case CpuEventKind.Cpuid: RegisterCompletion.Cpuid(p, EventInstructions.Query(ref s, p)); break;

@@ -9,7 +9,8 @@ public enum DeliveryResult : byte
     /// <summary>The handler's first instruction is next.</summary>
     Delivered,
 
-    /// <summary>An exception was raised on the way, or follows from two that were; it is in <see cref="CpuState.Fault"/>, and nothing else has changed.</summary>
+    /// <summary>An exception was raised on the way, or follows from two that were; it is in <see cref="CpuState.Fault"/>, and nothing else has
+    /// changed.</summary>
     Fault,
 
     /// <summary>The layer must be asked about <see cref="Processor.Event"/> first: an access that memory does not answer, or a task switch.</summary>
@@ -20,14 +21,16 @@ public enum DeliveryResult : byte
 }
 
 /// <summary>
-/// The way of an event through the IVT or IDT. An exception met on the way comes back as a fault with <see cref="Processor.Interrupted"/> set to the event that it befell; the run loop
+/// The way of an event through the IVT or IDT. An exception met on the way comes back as a fault with <see cref="Processor.Interrupted"/> set to the
+/// event that it befell; the run loop
 /// offers it to the layer, as both manuals want it, before the two are combined here (SDM 3C 26.2, 28.2.4; APM 2 15.12). The chain ends after at
 /// most four deliveries, because <see cref="DoubleFaults"/> only climbs.
 /// </summary>
 public static class Exceptions
 {
     /// <summary>Delivers one event. A failed delivery leaves no trace, so that it can be begun again.</summary>
-    /// <param name="s">The state; RIP is the address to return to, or on the instruction when <paramref name="length"/> is not 0; RFLAGS is exact.</param>
+    /// <param name="s">The state; RIP is the address to return to, or on the instruction when <paramref name="length"/> is not 0; RFLAGS is
+    /// exact.</param>
     /// <param name="p">The processor.</param>
     /// <param name="e">The event. An exception with a length is one that INT1, INT3 or INTO asked for.</param>
     /// <param name="length">Bytes of the instruction that raised a software interrupt or exception, else 0.</param>
@@ -95,10 +98,12 @@ public static class Exceptions
         return Modes.Is64(ref s) ? next : (uint)next;
     }
 
-    /// <summary>The RFLAGS that the frame saves: faults set RF, so that a breakpoint on the faulting instruction does not hit twice (SDM 3B 18.3.1.1).</summary>
+    /// <summary>The RFLAGS that the frame saves: faults set RF, so that a breakpoint on the faulting instruction does not hit twice (SDM 3B
+    /// 18.3.1.1).</summary>
     internal static ulong SavedFlags(ref CpuState s, in EventDelivery d)
     {
-        bool fault = d.Kind == DeliveryKind.Exception && d.Vector is not (ExceptionVector.Debug or ExceptionVector.DoubleFault or ExceptionVector.MachineCheck);
+        bool fault = d.Kind == DeliveryKind.Exception
+            && d.Vector is not (ExceptionVector.Debug or ExceptionVector.DoubleFault or ExceptionVector.MachineCheck);
         return fault ? s.Gpr.Rflags | Rflags.Rf : s.Gpr.Rflags;
     }
 }

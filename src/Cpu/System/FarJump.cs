@@ -3,7 +3,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>JMP and CALL to another code segment, and what they share: fetching the pointer, choosing by descriptor, checking direct targets (SDM 2A JMP, CALL).</summary>
+/// <summary>JMP and CALL to another code segment, and what they share: fetching the pointer, choosing by descriptor, checking direct targets (SDM 2A
+/// JMP, CALL).</summary>
 internal static class FarJump
 {
     /// <summary>JMP ptr16:16/32, JMP m16:16/32/64.</summary>
@@ -89,7 +90,8 @@ internal static class FarJump
             return Faults.GeneralProtection(ref s, target.Selector);
         if (!target.Code.Present)
             return Faults.Raise(ref s, ExceptionVector.SegmentNotPresent, target.Selector);
-        if (!CodeTransfer.TryCheckOffset(ref s, in target.Code, target.Offset) || !DescriptorTables.TrySetAccessed(ref s, p, target.Selector, ref target.Code))
+        if (!CodeTransfer.TryCheckOffset(ref s, in target.Code, target.Offset)
+            || !DescriptorTables.TrySetAccessed(ref s, p, target.Selector, ref target.Code))
             return false;
         CodeTransfer.Commit(ref s, p, target.Selector, in target.Code, s.Sys.Cpl, target.Offset);
         return true;

@@ -3,7 +3,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>Recording of exceptions by the system half. All return false, so that a check reads <c>return Faults.…</c>; RIP is on the instruction already.</summary>
+/// <summary>Recording of exceptions by the system half. All return false, so that a check reads <c>return Faults.…</c>; RIP is on the instruction
+/// already.</summary>
 internal static class Faults
 {
     /// <summary>Puts RIP on the instruction, for memory accesses and faults that do not name it. The first thing a handler does.</summary>

@@ -4,7 +4,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>CLI, STI, PUSHF, POPF, CLAC, STAC: the flag instructions whose effect depends on privilege (SDM 2A CLI, 2B POPF, PUSHF, STI, STAC).</summary>
+/// <summary>CLI, STI, PUSHF, POPF, CLAC, STAC: the flag instructions whose effect depends on privilege (SDM 2A CLI, 2B POPF, PUSHF, STI,
+/// STAC).</summary>
 internal static class FlagInstructions
 {
     public static void Cli(ref CpuState s, ref Op op, Processor p)

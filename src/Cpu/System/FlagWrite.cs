@@ -3,7 +3,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>RFLAGS as system instructions read and change it. The arithmetic flags are kept twice, in RFLAGS and in the lazy words; both are written, so that it does not matter
+/// <summary>RFLAGS as system instructions read and change it. The arithmetic flags are kept twice, in RFLAGS and in the lazy words; both are written,
+/// so that it does not matter
 /// whether a block or the run loop looks next.</summary>
 internal static class FlagWrite
 {
@@ -30,7 +31,8 @@ internal static class FlagWrite
         Flags.Put(ref s, value);
     }
 
-    /// <summary>The bits that IRET in protected and IA-32e mode may change at the present CPL (SDM 2A IRET, RETURN-TO-SAME-PRIVILEGE-LEVEL).</summary>
+    /// <summary>The bits that IRET in protected and IA-32e mode may change at the present CPL (SDM 2A IRET,
+    /// RETURN-TO-SAME-PRIVILEGE-LEVEL).</summary>
     public static ulong ReturnMask(ref CpuState s, int size)
     {
         ulong mask = Rflags.Arithmetic | Rflags.Tf | Rflags.Df | Rflags.Nt | Rflags.Rf | Rflags.Ac | Rflags.Id;

@@ -6,14 +6,16 @@ using Hv.Cpu.State;
 namespace Hv.Cpu.System;
 
 /// <summary>
-/// The 512-byte FXSAVE image and the XSAVE area around it (SDM 1 10.5.1, tables 10-2 and 13-1, standard format) to and from <see cref="FpuState"/>. Loading takes any bytes:
+/// The 512-byte FXSAVE image and the XSAVE area around it (SDM 1 10.5.1, tables 10-2 and 13-1, standard format) to and from <see cref="FpuState"/>.
+/// Loading takes any bytes:
 /// reserved bits are dropped.
 /// </summary>
 internal static class FpuImage
 {
     public const int Size = 512, HeaderOffset = 512, AvxOffset = 576, AreaSize = AvxOffset + 16 * 16;
 
-    private const int ControlOffset = 0, StatusOffset = 2, TagOffset = 4, OpcodeOffset = 6, InstructionOffset = 8, OperandOffset = 16, MxcsrOffset = 24,
+    private const int ControlOffset = 0, StatusOffset = 2, TagOffset = 4, OpcodeOffset = 6, InstructionOffset = 8, OperandOffset = 16,
+        MxcsrOffset = 24,
         X87Offset = 32, XmmOffset = 160;
 
     private const int ExceptionMask = 0x3F;
@@ -56,8 +58,10 @@ internal static class FpuImage
         BinaryPrimitives.WriteUInt16LittleEndian(image[StatusOffset..], f.Status);
         image[TagOffset] = f.Tags;
         BinaryPrimitives.WriteUInt16LittleEndian(image[OpcodeOffset..], f.Opcode);
-        BinaryPrimitives.WriteUInt64LittleEndian(image[InstructionOffset..], wide ? f.InstructionPointer : Narrow(f.InstructionPointer, f.InstructionSelector));
-        BinaryPrimitives.WriteUInt64LittleEndian(image[OperandOffset..], wide ? f.OperandPointer : Narrow(f.OperandPointer, f.OperandSelector));
+        ulong instruction = wide ? f.InstructionPointer : Narrow(f.InstructionPointer, f.InstructionSelector);
+        ulong operand = wide ? f.OperandPointer : Narrow(f.OperandPointer, f.OperandSelector);
+        BinaryPrimitives.WriteUInt64LittleEndian(image[InstructionOffset..], instruction);
+        BinaryPrimitives.WriteUInt64LittleEndian(image[OperandOffset..], operand);
         BinaryPrimitives.WriteUInt32LittleEndian(image[MxcsrOffset..], f.Mxcsr);
         BinaryPrimitives.WriteUInt32LittleEndian(image[(MxcsrOffset + 4)..], FpuState.MxcsrMask);
         for (int i = 0; i < 8; i++)
@@ -79,7 +83,8 @@ internal static class FpuImage
         f.Status = BinaryPrimitives.ReadUInt16LittleEndian(image[StatusOffset..]);
         f.Tags = image[TagOffset];
         f.Opcode = (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(image[OpcodeOffset..]) & 0x7FF);
-        ulong instruction = BinaryPrimitives.ReadUInt64LittleEndian(image[InstructionOffset..]), operand = BinaryPrimitives.ReadUInt64LittleEndian(image[OperandOffset..]);
+        ulong instruction = BinaryPrimitives.ReadUInt64LittleEndian(image[InstructionOffset..]),
+            operand = BinaryPrimitives.ReadUInt64LittleEndian(image[OperandOffset..]);
         f.InstructionPointer = wide ? instruction : (uint)instruction;
         f.InstructionSelector = wide ? (ushort)0 : (ushort)(instruction >> 32);
         f.OperandPointer = wide ? operand : (uint)operand;
@@ -146,7 +151,8 @@ internal static class FpuImage
     /// <summary>The physical register that is ST(<paramref name="index"/>): TOP is FSW bits 13:11.</summary>
     private static int Physical(in FpuState f, int index) => (f.Status >> 11) + index & 7;
 
-    private static ReadOnlySpan<byte> Bytes(in FpuState f, int index) => MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(in f.Vectors[index], 1));
+    private static ReadOnlySpan<byte> Bytes(in FpuState f, int index) =>
+        MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(in f.Vectors[index], 1));
 
     private static ReadOnlySpan<byte> Lower(in FpuState f, int index) => Bytes(in f, index)[..16];
 

@@ -3,7 +3,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>The x87 and SSE instructions that manage state rather than compute, and the #NM, #UD and #MF rules that all of them follow (SDM 3A 2.5, table 2-2; SDM 1 8.7, 11.6.7).</summary>
+/// <summary>The x87 and SSE instructions that manage state rather than compute, and the #NM, #UD and #MF rules that all of them follow (SDM 3A 2.5,
+/// table 2-2; SDM 1 8.7, 11.6.7).</summary>
 internal static class FpuInstructions
 {
     private const ushort ErrorSummary = 0x80, StatusCleared = 0x80FF;
@@ -169,9 +170,11 @@ internal static class FpuInstructions
         return usable ? TryNotSwitched(ref s) : Faults.Undefined(ref s);
     }
 
-    private static bool TryNotSwitched(ref CpuState s) => (s.Sys.Cr0 & ControlBits.Ts) == 0 || Faults.Raise(ref s, ExceptionVector.DeviceNotAvailable);
+    private static bool TryNotSwitched(ref CpuState s) => (s.Sys.Cr0 & ControlBits.Ts) == 0
+        || Faults.Raise(ref s, ExceptionVector.DeviceNotAvailable);
 
-    /// <summary>Waiting instructions report an unmasked x87 exception that is pending. Without CR0.NE that is the FERR# pin, which no board here connects.</summary>
+    /// <summary>Waiting instructions report an unmasked x87 exception that is pending. Without CR0.NE that is the FERR# pin, which no board here
+    /// connects.</summary>
     private static bool TryPending(ref CpuState s)
     {
         bool pending = (s.Fpu.Status & ErrorSummary) != 0 && (s.Sys.Cr0 & ControlBits.Ne) != 0;

@@ -3,7 +3,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>Interrupts and exceptions in IA-32e mode: 16-byte gates, 64-bit handlers, the interrupt stack table, aligned stacks, SS:RSP always saved (SDM 3A 6.14).</summary>
+/// <summary>Interrupts and exceptions in IA-32e mode: 16-byte gates, 64-bit handlers, the interrupt stack table, aligned stacks, SS:RSP always saved
+/// (SDM 3A 6.14).</summary>
 internal static class LongModeDelivery
 {
     public static bool TryDeliver(ref CpuState s, Processor p, in EventDelivery d)
@@ -11,7 +12,8 @@ internal static class LongModeDelivery
         uint entry = d.Vector * 16u;
         if (entry + 15 > s.Sys.Idtr.Limit)
             return Faults.RaiseIdt(ref s, ExceptionVector.GeneralProtection, d.Vector);
-        if (!p.TryReadSystem(ref s, s.Sys.Idtr.Base + entry, 8, out ulong low) || !p.TryReadSystem(ref s, s.Sys.Idtr.Base + entry + 8, 8, out ulong high))
+        if (!p.TryReadSystem(ref s, s.Sys.Idtr.Base + entry, 8, out ulong low)
+            || !p.TryReadSystem(ref s, s.Sys.Idtr.Base + entry + 8, 8, out ulong high))
             return false;
         var gate = new Descriptor(low, high);
         bool known = gate.IsSystem && gate.Type is SystemType.InterruptGate32 or SystemType.TrapGate32;

@@ -16,7 +16,8 @@ public enum MsrOutcome
 }
 
 /// <summary>
-/// The model-specific registers that the processor keeps itself, as rows: where the value lives, which bits are reserved, and any further rule (SDM 4 table 2-2; SDM 3A 12.11,
+/// The model-specific registers that the processor keeps itself, as rows: where the value lives, which bits are reserved, and any further rule (SDM 4
+/// table 2-2; SDM 3A 12.11,
 /// 12.12). Everything else belongs to the layer.
 /// </summary>
 public static class ModelSpecificRegisters
@@ -162,7 +163,8 @@ public static class ModelSpecificRegisters
         {
             int slot = i;
             bool mask = (i & 1) != 0;
-            rows.Add(new Row(0x200 + (uint)i, mask ? 0x7FFUL : 0xF00, mask ? Rule.Physical : Rule.TypedLowByte, (ref s) => ref s.KeptMsr[slot], true));
+            Rule rule = mask ? Rule.Physical : Rule.TypedLowByte;
+            rows.Add(new Row(0x200 + (uint)i, mask ? 0x7FFUL : 0xF00, rule, (ref s) => ref s.KeptMsr[slot], true));
         }
 
         uint[] fixedRanges = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26A, 0x26B, 0x26C, 0x26D, 0x26E, 0x26F];

@@ -6,8 +6,8 @@ namespace Hv.Cpu.System;
 /// <summary>RFLAGS bits (SDM 1 3.4.3).</summary>
 internal static class Rflags
 {
-    public const ulong Cf = 1, Fixed = 2, Pf = 4, Af = 1 << 4, Zf = 1 << 6, Sf = 1 << 7, Tf = 1 << 8, If = 1 << 9, Df = 1 << 10, Of = 1 << 11, Iopl = 3 << 12,
-        Nt = 1 << 14, Rf = 1 << 16, Vm = 1 << 17, Ac = 1 << 18, Vif = 1 << 19, Vip = 1 << 20, Id = 1 << 21;
+    public const ulong Cf = 1, Fixed = 2, Pf = 4, Af = 1 << 4, Zf = 1 << 6, Sf = 1 << 7, Tf = 1 << 8, If = 1 << 9, Df = 1 << 10, Of = 1 << 11,
+        Iopl = 3 << 12, Nt = 1 << 14, Rf = 1 << 16, Vm = 1 << 17, Ac = 1 << 18, Vif = 1 << 19, Vip = 1 << 20, Id = 1 << 21;
 
     public const ulong Arithmetic = Cf | Pf | Af | Zf | Sf | Of;
 
@@ -18,10 +18,11 @@ internal static class Rflags
 /// <summary>Control register and EFER bits (SDM 3A 2.5, 2.2.1; APM 2 3.1).</summary>
 internal static class ControlBits
 {
-    public const ulong Pe = 1, Mp = 2, Em = 4, Ts = 8, Et = 0x10, Ne = 0x20, Wp = 0x10000, Am = 0x40000, Nw = 1UL << 29, Cd = 1UL << 30, Pg = 1UL << 31;
+    public const ulong Pe = 1, Mp = 2, Em = 4, Ts = 8, Et = 0x10, Ne = 0x20, Wp = 0x10000, Am = 0x40000, Nw = 1UL << 29, Cd = 1UL << 30,
+        Pg = 1UL << 31;
 
-    public const ulong Vme = 1, Pvi = 2, Tsd = 4, De = 8, Pse = 0x10, Pae = 0x20, Mce = 0x40, Pge = 0x80, Pce = 0x100, Osfxsr = 0x200, Osxmmexcpt = 0x400, Umip = 0x800,
-        La57 = 0x1000, Vmxe = 0x2000, Fsgsbase = 1 << 16, Pcide = 1 << 17, Osxsave = 1 << 18, Smep = 1 << 20, Smap = 1 << 21;
+    public const ulong Vme = 1, Pvi = 2, Tsd = 4, De = 8, Pse = 0x10, Pae = 0x20, Mce = 0x40, Pge = 0x80, Pce = 0x100, Osfxsr = 0x200,
+        Osxmmexcpt = 0x400, Umip = 0x800, La57 = 0x1000, Vmxe = 0x2000, Fsgsbase = 1 << 16, Pcide = 1 << 17, Osxsave = 1 << 18, Smep = 1 << 20, Smap = 1 << 21;
 
     public const ulong Sce = 1, Lme = 1 << 8, Lma = 1 << 10, Nxe = 1 << 11, Svme = 1 << 12;
 }

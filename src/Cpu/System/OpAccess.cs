@@ -30,7 +30,8 @@ internal static class OpAccess
     /// <summary>The 64-bit register at a byte offset from RAX; the decoder gives only offsets of the sixteen and of the zero register.</summary>
     public static ref ulong Register(ref CpuState s, byte offset) => ref s.Gpr[(offset >> 3) & 15];
 
-    /// <summary>Writes a register as an operand of <paramref name="size"/> bytes: 4 clears the upper half, 2 keeps the rest (SDM 1 3.4.1.1).</summary>
+    /// <summary>Writes a register as an operand of <paramref name="size"/> bytes: 4 clears the upper half, 2 keeps the rest (SDM 1
+    /// 3.4.1.1).</summary>
     public static void SetRegister(ref CpuState s, byte offset, int size, ulong value) => SetNumbered(ref s, offset >> 3, size, value);
 
     /// <summary>As <see cref="SetRegister"/>, by the register's number.</summary>
@@ -58,7 +59,8 @@ internal static class OpAccess
         return ok;
     }
 
-    /// <summary>Writes a selector-like result: 16 bits to memory, zero-extended to the operand size in a register (SDM 2B MOV from Sreg, SLDT, STR).</summary>
+    /// <summary>Writes a selector-like result: 16 bits to memory, zero-extended to the operand size in a register (SDM 2B MOV from Sreg, SLDT,
+    /// STR).</summary>
     public static bool TryWrite16(ref CpuState s, ref Op op, Processor p, ushort value)
     {
         if (IsMemory(ref op))

@@ -6,8 +6,10 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Cpu.System;
 
 /// <summary>
-/// Events of instructions with a ModRM operand. <c>Register</c> is the rm register's number, <c>AddressSize</c> 0 for a register operand, else the bytes of the
-/// address; <c>Segment</c>, <c>Address</c> (the offset) and <c>LinearAddress</c> say where a memory operand is; <c>Size</c> is the operand size in bytes.
+/// Events of instructions with a ModRM operand. <c>Register</c> is the rm register's number, <c>AddressSize</c> 0 for a register operand, else the
+/// bytes of the
+/// address; <c>Segment</c>, <c>Address</c> (the offset) and <c>LinearAddress</c> say where a memory operand is; <c>Size</c> is the operand size in
+/// bytes.
 /// </summary>
 internal static class OperandEvents
 {
@@ -26,7 +28,8 @@ internal static class OperandEvents
         p.Event.LinearAddress = Linear(ref s, (SegmentNumber)op.Segment, offset);
     }
 
-    /// <summary>The linear address of an offset: ES, CS, SS and DS have no base in 64-bit mode; 32 bits wide outside it (SDM 3A 3.3.1, 3.4.4).</summary>
+    /// <summary>The linear address of an offset: ES, CS, SS and DS have no base in 64-bit mode; 32 bits wide outside it (SDM 3A 3.3.1,
+    /// 3.4.4).</summary>
     public static ulong Linear(ref CpuState s, SegmentNumber segment, ulong offset)
     {
         if (segment == SegmentNumber.Flat)

@@ -7,7 +7,8 @@ namespace Hv.Cpu.System;
 public static class PortCompletion
 {
     /// <summary>
-    /// Completes the port access in <see cref="Processor.Event"/>. IN and OUT are done at once; an element of INS or OUTS is done when the instruction is executed again, so
+    /// Completes the port access in <see cref="Processor.Event"/>. IN and OUT are done at once; an element of INS or OUTS is done when the
+    /// instruction is executed again, so
     /// that it meets the same memory as any other access.
     /// </summary>
     /// <param name="p">The processor.</param>

@@ -87,7 +87,8 @@ internal static class PortInstructions
         p.Event.Value = value;
     }
 
-    /// <summary>Moves RSI (6) or RDI (7) by one element in the direction of DF, counts RCX down, and stays on the instruction while elements remain.</summary>
+    /// <summary>Moves RSI (6) or RDI (7) by one element in the direction of DF, counts RCX down, and stays on the instruction while elements
+    /// remain.</summary>
     private static void Step(ref CpuState s, ref Op op, Processor p, int index)
     {
         int size = OpAccess.Size(ref op), width = OpAccess.AddressSize(ref op);

@@ -5,16 +5,19 @@ using Hv.Cpu.System;
 namespace Hv.Cpu;
 
 /// <summary>
-/// Operand accesses of system instructions, which are made inside a block and from the run loop alike and so name no operation: a failure records the fault, and whoever runs the
+/// Operand accesses of system instructions, which are made inside a block and from the run loop alike and so name no operation: a failure records the
+/// fault, and whoever runs the
 /// instruction places it.
 /// </summary>
 public abstract partial class Processor
 {
-    /// <summary>Reads 1..8 bytes at an offset in a segment, with the segment's checks and at the current privilege. False: the fault or event is recorded.</summary>
+    /// <summary>Reads 1..8 bytes at an offset in a segment, with the segment's checks and at the current privilege. False: the fault or event is
+    /// recorded.</summary>
     internal bool TryRead(ref CpuState s, SegmentNumber segment, ulong offset, int size, out ulong value)
     {
         value = 0;
-        return TryAddress(ref s, segment, offset, size, false, out ulong linear) && LoadLinear(ref s, linear, size, AccessKind.Read, IsUser, false, ref value);
+        return TryAddress(ref s, segment, offset, size, false, out ulong linear)
+            && LoadLinear(ref s, linear, size, AccessKind.Read, IsUser, false, ref value);
     }
 
     /// <summary>Writes 1..8 bytes, as <see cref="TryRead(ref CpuState, SegmentNumber, ulong, int, out ulong)"/>.</summary>

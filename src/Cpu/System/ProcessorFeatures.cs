@@ -10,15 +10,18 @@ internal static class ProcessorFeatures
     /// <summary>CR4 bits and the CPUID bit (SDM 2A CPUID, tables 3-8 to 3-11) that each needs.</summary>
     private static readonly Row[] Cr4Rows =
     [
-        new(1, 'd', 1, ControlBits.Vme | ControlBits.Pvi), new(1, 'd', 2, ControlBits.De), new(1, 'd', 3, ControlBits.Pse), new(1, 'd', 4, ControlBits.Tsd),
+        new(1, 'd', 1, ControlBits.Vme | ControlBits.Pvi), new(1, 'd', 2, ControlBits.De), new(1, 'd', 3, ControlBits.Pse),
+        new(1, 'd', 4, ControlBits.Tsd),
         new(1, 'd', 6, ControlBits.Pae), new(1, 'd', 7, ControlBits.Mce), new(1, 'd', 13, ControlBits.Pge), new(1, 'd', 24, ControlBits.Osfxsr),
-        new(1, 'd', 25, ControlBits.Osxmmexcpt), new(1, 'c', 5, ControlBits.Vmxe), new(1, 'c', 17, ControlBits.Pcide), new(1, 'c', 26, ControlBits.Osxsave),
+        new(1, 'd', 25, ControlBits.Osxmmexcpt), new(1, 'c', 5, ControlBits.Vmxe), new(1, 'c', 17, ControlBits.Pcide),
+        new(1, 'c', 26, ControlBits.Osxsave),
         new(7, 'b', 0, ControlBits.Fsgsbase), new(7, 'b', 7, ControlBits.Smep), new(7, 'b', 20, ControlBits.Smap), new(7, 'c', 2, ControlBits.Umip),
     ];
 
     private static readonly Row[] EferRows =
     [
-        new(0x8000_0001, 'd', 11, ControlBits.Sce), new(0x8000_0001, 'd', 29, ControlBits.Sce | ControlBits.Lme), new(0x8000_0001, 'd', 20, ControlBits.Nxe),
+        new(0x8000_0001, 'd', 11, ControlBits.Sce), new(0x8000_0001, 'd', 29, ControlBits.Sce | ControlBits.Lme),
+        new(0x8000_0001, 'd', 20, ControlBits.Nxe),
         new(0x8000_0001, 'c', 2, ControlBits.Svme),
     ];
 
@@ -41,7 +44,8 @@ internal static class ProcessorFeatures
     /// <summary>RDTSCP and IA32_TSC_AUX exist.</summary>
     public static bool HasRdtscp(CpuidTable cpuid) => Has(cpuid, new Row(0x8000_0001, 'd', 27, 0));
 
-    /// <summary>Bits above the physical address width, which page tables, CR3 and MTRRs must leave 0. 36 bits without the leaf (SDM 3A 4.1.4).</summary>
+    /// <summary>Bits above the physical address width, which page tables, CR3 and MTRRs must leave 0. 36 bits without the leaf (SDM 3A
+    /// 4.1.4).</summary>
     public static ulong PhysicalReserved(CpuidTable cpuid)
     {
         int width = (int)(cpuid.Query(0x8000_0008, 0).Eax & 0xFF);

@@ -3,7 +3,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>Interrupts and exceptions through the protected-mode IDT, from protected and virtual-8086 code (SDM 3A 6.12; SDM 2A INT n, PROTECTED-MODE; SDM 3B 21.3).</summary>
+/// <summary>Interrupts and exceptions through the protected-mode IDT, from protected and virtual-8086 code (SDM 3A 6.12; SDM 2A INT n,
+/// PROTECTED-MODE; SDM 3B 21.3).</summary>
 internal static class ProtectedDelivery
 {
     /// <summary>GS FS DS ES SS ESP EFLAGS CS EIP and an error code.</summary>

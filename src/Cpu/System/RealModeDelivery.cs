@@ -2,7 +2,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>Interrupts through the real-mode vector table: four-byte far pointers at IDTR.base, no error codes (SDM 3B 21.1.4; SDM 2A INT n, real-address mode).</summary>
+/// <summary>Interrupts through the real-mode vector table: four-byte far pointers at IDTR.base, no error codes (SDM 3B 21.1.4; SDM 2A INT n,
+/// real-address mode).</summary>
 internal static class RealModeDelivery
 {
     private const ulong Cleared = Rflags.If | Rflags.Tf | Rflags.Ac | Rflags.Rf;

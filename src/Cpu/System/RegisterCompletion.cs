@@ -3,7 +3,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>Ends of instructions that raised an event: results into registers, then <see cref="Processor.Retire"/>. Used for native effects and by backends that complete an exit.</summary>
+/// <summary>Ends of instructions that raised an event: results into registers, then <see cref="Processor.Retire"/>. Used for native effects and by
+/// backends that complete an exit.</summary>
 public static class RegisterCompletion
 {
     /// <summary>CPUID's four registers.</summary>

@@ -72,7 +72,8 @@ internal static class SegmentInstructions
         s.Gpr.Rip = next;
     }
 
-    /// <summary>MOV and POP of SS hold interrupts off for one instruction, so that the stack pointer can follow; LSS need not (SDM 3A 6.8.3).</summary>
+    /// <summary>MOV and POP of SS hold interrupts off for one instruction, so that the stack pointer can follow; LSS need not (SDM 3A
+    /// 6.8.3).</summary>
     private static void Shadow(ref CpuState s, SegmentNumber number)
     {
         if (number == SegmentNumber.Ss)

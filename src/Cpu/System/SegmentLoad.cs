@@ -35,7 +35,8 @@ internal static class SegmentLoad
         return true;
     }
 
-    /// <summary>The checks and the accessed bit of a load of ES, DS, FS or GS at the present privilege; errors are <paramref name="vector"/> (#GP, or #TS in a task switch).</summary>
+    /// <summary>The checks and the accessed bit of a load of ES, DS, FS or GS at the present privilege; errors are <paramref name="vector"/> (#GP, or
+    /// #TS in a task switch).</summary>
     public static bool TryCheckData(ref CpuState s, Processor p, ushort selector, byte vector, out SegmentRegister loaded)
     {
         loaded = default;
@@ -59,7 +60,8 @@ internal static class SegmentLoad
         return true;
     }
 
-    /// <summary>The checks and the accessed bit of a load of SS at the present privilege. A null SS is allowed in 64-bit mode below CPL 3 (SDM 3A 5.4.1.1).</summary>
+    /// <summary>The checks and the accessed bit of a load of SS at the present privilege. A null SS is allowed in 64-bit mode below CPL 3 (SDM 3A
+    /// 5.4.1.1).</summary>
     public static bool TryCheckStack(ref CpuState s, Processor p, ushort selector, out SegmentRegister loaded)
     {
         loaded = default;
@@ -75,7 +77,8 @@ internal static class SegmentLoad
     }
 
     /// <summary>
-    /// The checks of a stack segment for privilege <paramref name="cpl"/>: writable data, RPL and DPL equal to it, else <paramref name="vector"/> (#GP, or #TS when a TSS named it);
+    /// The checks of a stack segment for privilege <paramref name="cpl"/>: writable data, RPL and DPL equal to it, else <paramref name="vector"/>
+    /// (#GP, or #TS when a TSS named it);
     /// not present: #SS. The selector is not null.
     /// </summary>
     public static bool TryCheckStack(ref CpuState s, Processor p, ushort selector, int cpl, byte vector, out SegmentRegister loaded)

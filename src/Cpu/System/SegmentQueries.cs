@@ -3,11 +3,13 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>LAR, LSL, VERR, VERW and ARPL: questions about selectors that answer in ZF and never fault on the selector itself (SDM 2A, 2B; SDM 3A 5.10).</summary>
+/// <summary>LAR, LSL, VERR, VERW and ARPL: questions about selectors that answer in ZF and never fault on the selector itself (SDM 2A, 2B; SDM 3A
+/// 5.10).</summary>
 internal static class SegmentQueries
 {
     /// <summary>System types that LAR answers for; in IA-32e mode the 16-bit ones and task gates are gone (SDM 2A table 3-53).</summary>
-    private const uint LarTypes = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 9 | 1 << 11 | 1 << 12, LarLongTypes = 1 << 2 | 1 << 9 | 1 << 11 | 1 << 12;
+    private const uint LarTypes = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 9 | 1 << 11 | 1 << 12,
+        LarLongTypes = 1 << 2 | 1 << 9 | 1 << 11 | 1 << 12;
 
     /// <summary>System types that have a limit (SDM 2A table 3-56).</summary>
     private const uint LslTypes = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 9 | 1 << 11, LslLongTypes = 1 << 2 | 1 << 9 | 1 << 11;
@@ -71,7 +73,8 @@ internal static class SegmentQueries
         Answer(ref s, ref op, p, raised);
     }
 
-    /// <summary>Reads the selector and says whether its descriptor exists, is of a known type, and is visible at CPL and RPL. False: a fault is recorded.</summary>
+    /// <summary>Reads the selector and says whether its descriptor exists, is of a known type, and is visible at CPL and RPL. False: a fault is
+    /// recorded.</summary>
     private static bool TryVisible(ref CpuState s, ref Op op, Processor p, uint types, uint longTypes, out bool visible, out Descriptor descriptor)
     {
         Faults.Begin(ref s, ref op);
@@ -79,7 +82,8 @@ internal static class SegmentQueries
         descriptor = default;
         if (!Modes.IsProtected(ref s))
             return Faults.Undefined(ref s);
-        if (!OpAccess.TryRead16(ref s, ref op, p, out ushort selector) || !DescriptorTables.TryPeek(ref s, p, selector, out bool found, out descriptor))
+        if (!OpAccess.TryRead16(ref s, ref op, p, out ushort selector)
+            || !DescriptorTables.TryPeek(ref s, p, selector, out bool found, out descriptor))
             return false;
         uint known = Modes.IsLong(ref s) ? longTypes : types;
         bool typed = !descriptor.IsSystem || (known >> (int)descriptor.Type & 1) != 0;

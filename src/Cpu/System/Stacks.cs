@@ -12,7 +12,8 @@ internal struct StackTarget
     /// <summary>IA-32e stacks have no limit, only canonical addresses.</summary>
     public bool Is64;
 
-    /// <summary>The present SS:RSP at the present privilege, so that ordinary accesses serve; otherwise an inner stack, reached as supervisor.</summary>
+    /// <summary>The present SS:RSP at the present privilege, so that ordinary accesses serve; otherwise an inner stack, reached as
+    /// supervisor.</summary>
     public bool IsCurrent;
 
     /// <summary>What #SS reports when the stack has no room: 0, or the new SS selector (SDM 2A CALL, INT n).</summary>

@@ -4,7 +4,8 @@ using Hv.Cpu.State;
 namespace Hv.Cpu.System;
 
 /// <summary>
-/// The processor's state to and from Core's neutral form. A state that a guest could have reached comes back bit for bit. Any other is first made one that the processor
+/// The processor's state to and from Core's neutral form. A state that a guest could have reached comes back bit for bit. Any other is first made one
+/// that the processor
 /// can run: what it relies on (LMA as PE, PG and LME say, CPL, reserved bits, canonical bases) is forced.
 /// </summary>
 public static class StateTransfer
@@ -100,5 +101,6 @@ public static class StateTransfer
         e.Kind is PendingEventKind.Interrupt or PendingEventKind.Nmi or PendingEventKind.Exception ? e : default;
 
     /// <summary>Software interrupts and exceptions happen again by executing their instruction, which RIP is still on.</summary>
-    private static PendingEvent Pending(Processor p) => p.PendingLength == 0 && p.Pending.Kind != PendingEventKind.SoftwareInterrupt ? p.Pending : default;
+    private static PendingEvent Pending(Processor p) =>
+        p.PendingLength == 0 && p.Pending.Kind != PendingEventKind.SoftwareInterrupt ? p.Pending : default;
 }

@@ -4,7 +4,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>SYSCALL, SYSRET, SYSENTER, SYSEXIT: segments from model-specific registers with fixed attributes, no table reads, no stack (SDM 2B; APM 3; APM 2 6.1).</summary>
+/// <summary>SYSCALL, SYSRET, SYSENTER, SYSEXIT: segments from model-specific registers with fixed attributes, no table reads, no stack (SDM 2B; APM
+/// 3; APM 2 6.1).</summary>
 internal static class Syscalls
 {
     /// <summary>Present, accessed, 4 GiB: code with L, code with D, writable data.</summary>

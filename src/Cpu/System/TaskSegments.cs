@@ -3,7 +3,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>Loading CR3, LDTR and the segment registers in the context of an incoming task (SDM 3A 8.3 step 13, table 8-1): nearly every error is #TS with the selector.</summary>
+/// <summary>Loading CR3, LDTR and the segment registers in the context of an incoming task (SDM 3A 8.3 step 13, table 8-1): nearly every error is #TS
+/// with the selector.</summary>
 internal static class TaskSegments
 {
     public static bool TryLoad(ref CpuState s, Processor p, ushort task, bool wide, in TaskImage image)
@@ -22,7 +23,8 @@ internal static class TaskSegments
             for (int i = 0; i < 6; i++)
                 Segments.LoadVm86(ref Segments.Register(ref s, (SegmentNumber)i), (ushort)image.Selectors[i]);
         }
-        else if (!TryLoadCode(ref s, p, (ushort)image.Selectors[(int)SegmentNumber.Cs]) || !TryLoadStack(ref s, p, (ushort)image.Selectors[(int)SegmentNumber.Ss])
+        else if (!TryLoadCode(ref s, p, (ushort)image.Selectors[(int)SegmentNumber.Cs])
+            || !TryLoadStack(ref s, p, (ushort)image.Selectors[(int)SegmentNumber.Ss])
             || !TryLoadData(ref s, p, SegmentNumber.Ds, in image) || !TryLoadData(ref s, p, SegmentNumber.Es, in image)
             || !TryLoadData(ref s, p, SegmentNumber.Fs, in image) || !TryLoadData(ref s, p, SegmentNumber.Gs, in image))
         {

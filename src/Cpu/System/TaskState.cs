@@ -2,7 +2,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>What the processor reads from the current TSS outside task switches: stacks for inner levels and the interrupt stack table (SDM 3A 8.2.1, 8.6, 8.7).</summary>
+/// <summary>What the processor reads from the current TSS outside task switches: stacks for inner levels and the interrupt stack table (SDM 3A 8.2.1,
+/// 8.6, 8.7).</summary>
 internal static class TaskState
 {
     private const uint LongIstBase = 0x24;
@@ -10,7 +11,8 @@ internal static class TaskState
     /// <summary>Whether the current TSS has the 32-bit layout; false for the 16-bit one.</summary>
     public static bool Is32(ref CpuState s) => (s.Sys.Tr.Type & SystemType.WideBit) != 0;
 
-    /// <summary>The stack that the TSS holds for <paramref name="cpl"/> (0..2), with all checks of SS; errors are #TS with the TSS's or the stack's selector.</summary>
+    /// <summary>The stack that the TSS holds for <paramref name="cpl"/> (0..2), with all checks of SS; errors are #TS with the TSS's or the stack's
+    /// selector.</summary>
     public static bool TryInnerStack(ref CpuState s, Processor p, int cpl, out StackTarget stack)
     {
         if (Modes.IsLong(ref s))

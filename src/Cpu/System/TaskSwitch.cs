@@ -5,14 +5,16 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Cpu.System;
 
 /// <summary>
-/// Hardware task switches, in the order of SDM 3A 8.3. Up to the commit point a fault belongs to the old task, which is intact (its TSS already holds its state, which means nothing
+/// Hardware task switches, in the order of SDM 3A 8.3. Up to the commit point a fault belongs to the old task, which is intact (its TSS already holds
+/// its state, which means nothing
 /// while it runs). Past it, faults are raised in the new task (table 8-1): its selectors are visible, segments that were not reached are unusable.
 /// </summary>
 internal static class TaskSwitch
 {
     private const ulong LocalBreakpoints = 0x155;
 
-    /// <summary>The native effect of a <see cref="CpuEventKind.TaskSwitch"/> event. One through a gate is the delivery of <see cref="Processor.Pending"/>.</summary>
+    /// <summary>The native effect of a <see cref="CpuEventKind.TaskSwitch"/> event. One through a gate is the delivery of
+    /// <see cref="Processor.Pending"/>.</summary>
     public static void Execute(ref CpuState s, Processor p, in CpuEvent e)
     {
         bool gate = (TaskSwitchSource)e.Value == TaskSwitchSource.Gate;

@@ -14,7 +14,8 @@ internal enum TaskSwitchSource : byte
 }
 
 /// <summary>
-/// The ways into a hardware task switch: each checks the gate and the TSS descriptor (SDM 3A 8.3, steps 1-4), then raises the event, because both vendors let a
+/// The ways into a hardware task switch: each checks the gate and the TSS descriptor (SDM 3A 8.3, steps 1-4), then raises the event, because both
+/// vendors let a
 /// hypervisor see the switch at this point. IA-32e mode has none (SDM 3A 8.7).
 /// </summary>
 internal static class TaskTransfer

@@ -2,7 +2,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>The time-stamp counter: one tick per retired instruction, so that a run can be repeated exactly; layers that want wall-clock time replace the value at the event.</summary>
+/// <summary>The time-stamp counter: one tick per retired instruction, so that a run can be repeated exactly; layers that want wall-clock time replace
+/// the value at the event.</summary>
 internal static class TimeStamp
 {
     public static ulong Read(ref CpuState s, Processor p) => s.Sys.Tsc + p.RetiredInRun;

@@ -125,7 +125,8 @@ public sealed class FarTransferTests
         m.Run([0x68, 0x22, 0x22, 0, 0, 0x68, 0x11, 0x11, 0, 0, .. Direct(Call, SystemMachine.Slot | 3, 0)]);
         ulong top = m.State.Gpr.Rsp;
         Assert.Equal(SystemMachine.Stack0 - 24, top);
-        ulong[] expected = [SystemMachine.Code + 17, SystemMachine.UserCode32, 0x1111, 0x2222, SystemMachine.Stack3 - 0x108, SystemMachine.UserData32];
+        ulong[] expected = [SystemMachine.Code + 17, SystemMachine.UserCode32, 0x1111, 0x2222, SystemMachine.Stack3 - 0x108,
+            SystemMachine.UserData32];
         Assert.Equal(expected, Enumerable.Range(0, 6).Select(i => m.Read(top + (ulong)i * 4, 4)));
         Assert.Equal(0, m.State.Sys.Cpl);
         Assert.Equal(SystemMachine.Data32, m.State.Sys.Ss.Selector);
@@ -168,7 +169,8 @@ public sealed class FarTransferTests
         m.State.Sys.Gs = SystemMachine.Segment(SystemMachine.UserData32, 0xC0F3, 0, uint.MaxValue);
         m.State.Sys.Fs = SystemMachine.Segment(SystemMachine.Conforming32, 0xC09F, 0, uint.MaxValue);
         // PUSH UserData32; PUSH Stack3; PUSH UserCode32; PUSH Target; RETF
-        Outcome outcome = m.Run(0x6A, (byte)SystemMachine.UserData32, 0x68, 0x00, 0x60, 0x02, 0x00, 0x6A, (byte)SystemMachine.UserCode32, 0x68, 0x00, 0x40, 0x01, 0x00, 0xCB);
+        Outcome outcome = m.Run(0x6A, (byte)SystemMachine.UserData32, 0x68, 0x00, 0x60, 0x02, 0x00, 0x6A, (byte)SystemMachine.UserCode32, 0x68,
+            0x00, 0x40, 0x01, 0x00, 0xCB);
         Assert.Equal(SystemMachine.ExitVector, outcome.Vector);
         Assert.Equal(SystemMachine.Stack3, outcome.Rsp);
         Assert.False(m.State.Sys.Ds.Usable);

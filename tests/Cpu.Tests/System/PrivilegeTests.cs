@@ -15,7 +15,8 @@ public sealed class PrivilegeTests
         using var m = new SystemMachine(CpuMode.Protected32);
         m.Write(Target, 0xCD, ExitVector);
         // PUSH UserData32; PUSH Stack3; PUSH 0x3202 (IOPL 3, IF); PUSH UserCode32; PUSH Target; IRET
-        Outcome outcome = m.Run(0x6A, (byte)UserData32, 0x68, 0x00, 0x60, 0x02, 0x00, 0x68, 0x02, 0x32, 0, 0, 0x6A, (byte)UserCode32, 0x68, 0x00, 0x40, 0x01, 0x00, 0xCF);
+        Outcome outcome = m.Run(0x6A, (byte)UserData32, 0x68, 0x00, 0x60, 0x02, 0x00, 0x68, 0x02, 0x32, 0, 0, 0x6A, (byte)UserCode32, 0x68, 0x00,
+            0x40, 0x01, 0x00, 0xCF);
         Assert.Equal(ExitVector, outcome.Vector);
         Assert.Equal(0x3202UL, outcome.Flags);
         Assert.Equal(Stack3, outcome.Rsp);

@@ -6,7 +6,8 @@ namespace Hv.Cpu.Tests.SystemHalf;
 public sealed class SegmentLoadTests
 {
     // MOV Sreg, AX
-    private static byte[] MovSeg(int segment, ushort selector) => [0x66, 0xB8, (byte)selector, (byte)(selector >> 8), 0x8E, (byte)(0xC0 | segment << 3)];
+    private static byte[] MovSeg(int segment, ushort selector) =>
+        [0x66, 0xB8, (byte)selector, (byte)(selector >> 8), 0x8E, (byte)(0xC0 | segment << 3)];
 
     private const int Es = 0, Ss = 2, Ds = 3, Fs = 4;
 
@@ -37,7 +38,8 @@ public sealed class SegmentLoadTests
     {
         using var m = new SystemMachine(CpuMode.Protected32, cpl);
         // The stack stays flat, because the exit interrupt pushes on it.
-        m.SetDescriptor(SystemMachine.Slot, register == Ss ? SystemMachine.Descriptor(0, 0xFFFFF, (uint)access, 0xC) : SystemMachine.Descriptor(0x12345, 0xFFFF, (uint)access, 4));
+        m.SetDescriptor(SystemMachine.Slot, register == Ss
+            ? SystemMachine.Descriptor(0, 0xFFFFF, (uint)access, 0xC) : SystemMachine.Descriptor(0x12345, 0xFFFF, (uint)access, 4));
         byte[] code = [.. MovSeg(register, (ushort)(SystemMachine.Slot | rpl)), 0xCD, SystemMachine.ExitVector];
         SegmentRegister before = Register(m, register);
         Outcome outcome = m.Run(code);

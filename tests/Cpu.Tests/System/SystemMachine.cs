@@ -43,16 +43,20 @@ public readonly struct NoLayer : IVirtualization
 }
 
 /// <summary>
-/// A processor in a chosen mode over fixed tables: each vector's handler is a HLT of its own, so that where the guest halts says what was delivered, and the stack
+/// A processor in a chosen mode over fixed tables: each vector's handler is a HLT of its own, so that where the guest halts says what was delivered,
+/// and the stack
 /// holds the frame.
 /// </summary>
 public sealed class SystemMachine : IDisposable
 {
-    public const ulong Gdt = 0x1000, Idt = 0x2000, Tss = 0x3000, Tss2 = 0x4000, Ldt = 0x5000, Handlers = 0x8000, Code = 0x1_0000, Data = 0x1_8000, Tables = 0x4_0000;
+    public const ulong Gdt = 0x1000, Idt = 0x2000, Tss = 0x3000, Tss2 = 0x4000, Ldt = 0x5000, Handlers = 0x8000, Code = 0x1_0000, Data = 0x1_8000,
+        Tables = 0x4_0000;
     public const ulong Stack0 = 0x2_0000, Stack1 = 0x2_2000, Stack2 = 0x2_4000, Stack3 = 0x2_6000, Ist1 = 0x2_8000;
 
-    public const ushort Code32 = 0x08, Data32 = 0x10, UserCode32 = 0x1B, UserData32 = 0x23, TssSelector = 0x28, Code64 = 0x38, UserCode64 = 0x43, Code16 = 0x48,
-        Data16 = 0x50, Conforming32 = 0x58, Code32Ring1 = 0x61, Data32Ring1 = 0x69, LdtSelector = 0x70, Slot = 0x80, Slot2 = 0x90, TaskSelector = 0xA0, TaskGate = 0xB0;
+    public const ushort Code32 = 0x08, Data32 = 0x10, UserCode32 = 0x1B, UserData32 = 0x23, TssSelector = 0x28, Code64 = 0x38, UserCode64 = 0x43,
+        Code16 = 0x48,
+        Data16 = 0x50, Conforming32 = 0x58, Code32Ring1 = 0x61, Data32Ring1 = 0x69, LdtSelector = 0x70, Slot = 0x80, Slot2 = 0x90,
+        TaskSelector = 0xA0, TaskGate = 0xB0;
 
     public const int ExitVector = 0x80;
 
@@ -100,9 +104,11 @@ public sealed class SystemMachine : IDisposable
         return BinaryPrimitives.ReadUInt64LittleEndian(bytes);
     }
 
-    /// <summary>A code, data or system descriptor. <paramref name="access"/> is byte 5; <paramref name="flags"/> the upper nibble of byte 6 (G D L AVL).</summary>
+    /// <summary>A code, data or system descriptor. <paramref name="access"/> is byte 5; <paramref name="flags"/> the upper nibble of byte 6 (G D L
+    /// AVL).</summary>
     public static ulong Descriptor(uint @base, uint limit, uint access, uint flags) =>
-        (limit & 0xFFFF) | (ulong)(@base & 0xFF_FFFF) << 16 | (ulong)access << 40 | (ulong)(limit >> 16 & 0xF) << 48 | (ulong)flags << 52 | (ulong)(@base >> 24) << 56;
+        (limit & 0xFFFF) | (ulong)(@base & 0xFF_FFFF) << 16 | (ulong)access << 40 | (ulong)(limit >> 16 & 0xF) << 48 | (ulong)flags << 52
+            | (ulong)(@base >> 24) << 56;
 
     public static ulong Gate(ushort selector, uint offset, uint access, uint parameters = 0) =>
         (offset & 0xFFFF) | (ulong)selector << 16 | (ulong)parameters << 32 | (ulong)access << 40 | (ulong)(offset >> 16) << 48;
@@ -261,7 +267,8 @@ public sealed class SystemMachine : IDisposable
             ushort data = (Mode, cpl) switch { (CpuMode.Protected16, _) => Data16, (_, 0) => Data32, (_, 1) => Data32Ring1, _ => UserData32 };
             uint size = Mode switch { CpuMode.Long => 0xA000u, CpuMode.Protected16 => 0x8000, _ => 0xC000 };
             sys.Cs = Segment(code, 0x9B | level | size, 0, uint.MaxValue);
-            sys.Ss = sys.Ds = sys.Es = sys.Fs = sys.Gs = Mode == CpuMode.Protected16 ? Segment(data, 0x93 | level, 0, 0xFFFF) : Segment(data, 0xC093 | level, 0, uint.MaxValue);
+            sys.Ss = sys.Ds = sys.Es = sys.Fs = sys.Gs = Mode == CpuMode.Protected16
+                ? Segment(data, 0x93 | level, 0, 0xFFFF) : Segment(data, 0xC093 | level, 0, uint.MaxValue);
             sys.Cpl = (byte)cpl;
             if (Mode == CpuMode.Protected16)
                 state.General.Rsp = 0x7000;

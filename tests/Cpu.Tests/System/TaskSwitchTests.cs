@@ -140,7 +140,8 @@ public sealed class TaskSwitchTests
 
         m.Run(s_jumpToTask);
         Assert.Equal(0x1_5001UL, m.State.Gpr.Rip);
-        uint error = uint.Parse(expected[(expected.IndexOf('(', StringComparison.Ordinal) + 1)..^1], global::System.Globalization.NumberStyles.HexNumber, null);
+        uint error = uint.Parse(expected[(expected.IndexOf('(', StringComparison.Ordinal) + 1)..^1],
+            global::System.Globalization.NumberStyles.HexNumber, null);
         Assert.Equal(error, m.Read(Stack2 - 4, 4));
         Assert.Equal(inNewTask ? TaskSelector : (ulong)TssSelector, m.Read(task3, 2)); // the link says who faulted
         Assert.Equal(inNewTask ? Target : Code, m.Read((inNewTask ? Tss2 : Tss) + 0x20, 4));
