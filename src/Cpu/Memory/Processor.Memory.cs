@@ -106,6 +106,8 @@ public abstract unsafe partial class Processor
 
     private bool LoadLinear(ref CpuState s, ulong linear, int size, AccessKind access, bool user, bool isImplicit, ref ulong value)
     {
+        if (!isImplicit)
+            DebugTraps.Access(ref s, linear, size, access == AccessKind.Write);
         int first = (int)Math.Min((ulong)size, 4096 - (linear & 0xFFF));
         if (!TryResolve(ref s, linear, access, user, isImplicit, out Resolved low))
             return false;
@@ -123,6 +125,8 @@ public abstract unsafe partial class Processor
 
     private bool StoreLinear(ref CpuState s, ulong linear, int size, bool user, bool isImplicit, ulong value)
     {
+        if (!isImplicit)
+            DebugTraps.Access(ref s, linear, size, true);
         int first = (int)Math.Min((ulong)size, 4096 - (linear & 0xFFF));
         if (!TryResolve(ref s, linear, AccessKind.Write, user, isImplicit, out Resolved low))
             return false;
@@ -237,6 +241,9 @@ public abstract unsafe partial class Processor
             return true;
         if (write)
             resolved.HasCode = Code.HasCode(slot.Value);
+        // Data breakpoints are seen here only, so nothing is cached while there are any (MOV DR flushes).
+        if (DebugTraps.WatchesData(ref s))
+            return true;
         int bank = user ? TranslationCache.UserBank : isImplicit ? TranslationCache.SupervisorSmapBank : _bank;
         if (walk.Readable)
             _tlb.Fill(bank, false, linear, page, walk.Global, walk.PageSize);

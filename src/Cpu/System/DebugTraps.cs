@@ -21,6 +21,8 @@ internal static class DebugTraps
     /// <summary>Whether memory accesses must be reported through <see cref="Access"/>.</summary>
     public static bool WatchesData(ref CpuState s)
     {
+        if ((s.Sys.Dr7 & EnableMask) == 0)
+            return false;
         for (int i = 0; i < 4; i++)
         {
             if (IsEnabled(ref s, i) && Kind(ref s, i) is Write or ReadWrite)
@@ -57,6 +59,8 @@ internal static class DebugTraps
     /// <summary>A data access of <paramref name="size"/> bytes: collects the breakpoints that it touches.</summary>
     public static void Access(ref CpuState s, ulong linear, int size, bool isWrite)
     {
+        if ((s.Sys.Dr7 & EnableMask) == 0)
+            return;
         for (int i = 0; i < 4; i++)
         {
             int kind = Kind(ref s, i);

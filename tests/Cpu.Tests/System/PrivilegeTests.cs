@@ -233,6 +233,28 @@ public sealed class PrivilegeTests
         Assert.Equal(0UL, resumed.State.Gpr.Rflags & 0x10000);
     }
 
+    /// <summary>R/W and LEN of DR7, address of a four-byte access, write?, does it hit (SDM 3B table 18-2)</summary>
+    [Theory]
+    [InlineData(0xD, 0, true, true)]     // write, 4 bytes
+    [InlineData(0xD, 0, false, false)]   // a read does not hit a write breakpoint
+    [InlineData(0xF, 0, false, true)]    // read or write
+    [InlineData(0xD, 4, true, false)]
+    [InlineData(0xD, -3, true, true)]    // one byte overlaps
+    [InlineData(0x1, 1, true, false)]    // one byte long
+    public void A_data_breakpoint_is_a_trap(int kind, int distance, bool write, bool hits)
+    {
+        using var m = new SystemMachine(CpuMode.Protected32);
+        m.State.Sys.Dr0 = Data + 0x10;
+        m.State.Sys.Dr7 = 0x401 | (ulong)kind << 16;
+        m.Processor.FlushTlb(false);
+        m.State.Gpr.Rbx = Data + 0x10 + (ulong)distance;
+        // MOV [EBX], EAX or MOV EAX, [EBX]
+        Outcome outcome = m.Run(write ? (byte)0x89 : (byte)0x8B, 0x03);
+        Assert.Equal(hits ? "1" : "ok", outcome.ToString());
+        if (hits)
+            Assert.Equal((Code + 2, 1UL), (outcome.Rip, m.State.Sys.Dr6 & 0xF));
+    }
+
     [Fact]
     public void General_detect_faults_and_clears_itself()
     {
