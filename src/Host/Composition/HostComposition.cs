@@ -2,6 +2,7 @@ using System.Text.Json;
 using Hv.Backends.Emulated;
 using Hv.Backends.Kvm;
 using Hv.Backends.Svm;
+using Hv.Backends.Vmx;
 using Hv.Core;
 using Hv.Core.Hypercalls;
 using Hv.Host.Configuration;
@@ -24,7 +25,8 @@ internal static class HostComposition
     public static IServiceCollection AddBackends(this IServiceCollection services) => services
         .AddEmulatedBackend()
         .AddKvmBackend()
-        .AddSvmBackend();
+        .AddSvmBackend()
+        .AddVmxBackend();
 
     /// <summary>Composes a host that runs one guest.</summary>
     /// <param name="request">Which guest.</param>
