@@ -135,9 +135,9 @@ public abstract unsafe partial class Processor
         ulong next = Wrap(ref s, linear + (ulong)first);
         if (!TryResolve(ref s, next, AccessKind.Write, user, isImplicit, out Resolved high))
             return false;
-        // A device's part first: it may leave the instruction for the host to answer, and then nothing may have been written.
+        // A device's part before memory's: it may leave the instruction for the host to answer, and then nothing may have been written.
         ulong highValue = value >> (8 * first);
-        return high.Host == 0
+        return high.Host == 0 && low.Host != 0
             ? StoreResolved(ref s, high, next, size - first, highValue) && StoreResolved(ref s, low, linear, first, value)
             : StoreResolved(ref s, low, linear, first, value) && StoreResolved(ref s, high, next, size - first, highValue);
     }
@@ -345,6 +345,9 @@ public abstract unsafe partial class Processor
     public bool TryTranslate(Gva address, out Gpa physical)
     {
         ref CpuState s = ref State;
+        physical = default;
+        if ((s.Sys.Efer & EferLma) != 0 && !IsCanonical(address.Value))
+            return false;
         var walk = default(Walk);
         var walker = new PageWalker(this, ref s, AccessKind.Read, false, false, sideEffects: false) { IgnoreRights = true };
         Attention before = s.Attention;
