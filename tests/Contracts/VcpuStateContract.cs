@@ -152,14 +152,16 @@ public abstract class VcpuStateContract(BackendUnderTest subject) : ContractTest
     }
 
     [Theory]
-    [InlineData(nameof(Reserved_flag))]
+    [InlineData(nameof(Upper_half_of_cr0))]
+    [InlineData(nameof(Upper_half_of_dr7))]
     [InlineData(nameof(Paging_without_protection))]
     [InlineData(nameof(Long_mode_without_pae))]
     public void An_impossible_state_fails_its_entry_and_is_named(string which)
     {
         Action<VcpuState> spoil = which switch
         {
-            nameof(Reserved_flag) => Reserved_flag,
+            nameof(Upper_half_of_cr0) => Upper_half_of_cr0,
+            nameof(Upper_half_of_dr7) => Upper_half_of_dr7,
             nameof(Paging_without_protection) => Paging_without_protection,
             _ => Long_mode_without_pae,
         };
@@ -192,11 +194,14 @@ public abstract class VcpuStateContract(BackendUnderTest subject) : ContractTest
         Assert.NotEqual(BackendCapabilities.None, Backend.Capabilities);
     }
 
-    private static void Reserved_flag(VcpuState s) => s.General.Rflags = 0; // bit 1 must be 1: SDM 3C 27.3.1.4
+    // Each is in both vendors' lists: SDM 3C 27.3.1.1 and APM 2 15.5.1.
+    private static void Upper_half_of_cr0(VcpuState s) => s.System.Cr0 |= 1UL << 32;
 
-    private static void Paging_without_protection(VcpuState s) => s.System.Cr0 &= ~1UL; // SDM 3C 27.3.1.1
+    private static void Upper_half_of_dr7(VcpuState s) => s.System.Dr7 |= 1UL << 40;
 
-    private static void Long_mode_without_pae(VcpuState s) => s.System.Cr4 &= ~(1UL << 5); // SDM 3C 27.3.1.1
+    private static void Paging_without_protection(VcpuState s) => s.System.Cr0 &= ~1UL;
+
+    private static void Long_mode_without_pae(VcpuState s) => s.System.Cr4 &= ~(1UL << 5);
 
     private static void AssertSame(in SystemRegisters expected, in SystemRegisters actual)
     {

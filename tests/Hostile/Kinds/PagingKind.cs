@@ -59,7 +59,7 @@ internal sealed class PagingKind : IHostileKind
                 case 3: code.mov(__dword_ptr[target & 0x7FFFFFFF], eax); break;
                 case 4: code.invlpg(__byte_ptr[target & 0x7FFFFFFF]); break;
                 case 5: ReloadCr3(code, mode, random); break;
-                case 6: code.push(eax); break;
+                case 6: code.push((int)(target & 0x7FFFFFFF)); break;
                 default: code.@lock.add(__dword_ptr[(target & 0x1FFFFF) | 0xFFD], eax); break;
             }
         }
