@@ -12,7 +12,7 @@ public sealed class CampaignTests
     public void A_short_campaign_on_every_backend_holds()
     {
         using ServiceProvider services = new ServiceCollection().AddHvCore().AddBackends().BuildServiceProvider();
-        IBackend[] backends = [.. services.GetServices<IBackend>().Where(b => b.Availability.IsAvailable)];
+        IBackend[] backends = Campaign.Suitable(services.GetServices<IBackend>());
         Assert.NotEmpty(backends);
         using var output = new StringWriter();
         Assert.True(new Campaign(backends, Campaign.AllKinds, new CampaignOptions { Seconds = 6 }, output).Run(), output.ToString());
@@ -84,7 +84,7 @@ public sealed class CampaignTests
     private static IBackend FirstBackend(out ServiceProvider services)
     {
         services = new ServiceCollection().AddHvCore().AddBackends().BuildServiceProvider();
-        return services.GetServices<IBackend>().First();
+        return Campaign.Suitable(services.GetServices<IBackend>())[0];
     }
 
     private sealed class Broken : IHostileKind

@@ -23,6 +23,10 @@ internal sealed class Campaign(IReadOnlyList<IBackend> backends, IReadOnlyList<I
     /// <summary>Every kind of input.</summary>
     public static IReadOnlyList<IHostileKind> AllKinds => [new CodeKind(), new MsrKind(), new ParaKind(), new PagingKind(), new ImageKind(), new StateKind()];
 
+    /// <summary>The backends that a campaign can run on: those here that bound a case by instructions, so that a guest's endless loop ends and a case repeats.</summary>
+    public static IBackend[] Suitable(IEnumerable<IBackend> backends) =>
+        [.. backends.Where(b => b.Availability.IsAvailable && b.Capabilities.HasFlag(BackendCapabilities.Deterministic))];
+
     /// <summary>Runs it.</summary>
     /// <returns>Whether everything held.</returns>
     public bool Run()
