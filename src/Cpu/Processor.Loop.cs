@@ -189,7 +189,7 @@ public abstract unsafe partial class Processor
                     second = rip + (4096 - (physical & 0xFFF));
                 if (!TryFetch(ref s, second, out _, out ulong secondPhysical))
                 {
-                            return 0;
+                    return 0;
                 }
 
                 if (secondPhysical != header.SecondPage)
