@@ -52,6 +52,12 @@ public abstract partial class Processor
             return false;
         }
 
+        if (ChecksAlignment && (at & (ulong)(size - 1)) != 0)
+        {
+            Raise(ref s, ref op, ExceptionVector.AlignmentCheck, 0);
+            return false;
+        }
+
         if (TryProbeWrite(ref s, at, size, s.Sys.Cpl))
             return true;
         Abort(ref s, ref op);
@@ -59,7 +65,18 @@ public abstract partial class Processor
     }
 
     /// <summary>Reads one half of a double operand that will be written.</summary>
-    internal ulong ReadPairHalf(ref CpuState s, ref Op op, ulong at, int offset, int bytes) => LoadForWriteSlow(ref s, ref op, at + (ulong)offset, bytes);
+    internal ulong ReadPairHalf(ref CpuState s, ref Op op, ulong at, int offset, int bytes)
+    {
+        // The pair is one operand: the whole of it must be aligned where alignment is checked.
+        if (ChecksAlignment && (at & (ulong)(2 * bytes - 1)) != 0 && s.Attention == 0 && IsReachable(ref s, (SegmentNumber)op.Segment, at, 2 * bytes))
+        {
+            Raise(ref s, ref op, ExceptionVector.AlignmentCheck, 0);
+            return 0;
+        }
+
+        return LoadForWriteSlow(ref s, ref op, at + (ulong)offset, bytes);
+    }
+
 
     /// <summary>Writes both halves of a double operand, all or nothing: <see cref="ReadPairHalf"/> has shown that both can be written.</summary>
     internal bool StorePair(ref CpuState s, ref Op op, ulong at, int bytes, ulong low, ulong high) =>

@@ -46,7 +46,7 @@ internal static class SegmentInstructions
     {
         Faults.Begin(ref s, ref op);
         var number = (SegmentNumber)op.Immediate;
-        if (!p.TryRead(ref s, SegmentNumber.Ss, s.Gpr.Rsp & Modes.StackMask(ref s), 2, out ulong selector))
+        if (!p.TryRead(ref s, SegmentNumber.Ss, s.Gpr.Rsp & Modes.StackMask(ref s), OpAccess.Size(ref op), out ulong selector))
             return;
         ulong top = Stacks.Moved(ref s, (ulong)OpAccess.Size(ref op)), next = p.NextRip(ref s, ref op);
         if (!SegmentLoad.TryLoad(ref s, p, number, (ushort)selector))
