@@ -95,10 +95,10 @@ public sealed class CaseRunner : IDisposable
             tally.Count(silicon.Vector);
             if (i > 0 && ((ReadOnlySpan<ulong>)silicon.Registers).SequenceEqual(outputs[i - 1].Registers))
                 tally.Repeats++;
-            string? difference = Comparison.Difference(in inputs[i], in silicon, in ours, slot);
+            string? difference = Comparison.Difference(in inputs[i], in silicon, in ours, slot, out bool undefinedResult);
+            comparableMemory &= difference is null && !undefinedResult;
             if (difference is null)
                 continue;
-            comparableMemory = false;
             if (VendorDifferences.Find(slot, in inputs[i], in silicon, in ours) is { } known)
             {
                 tally.CountVendorDifference(known.What);

@@ -23,20 +23,21 @@ public static class Comparison
         else if (result.Vector == Outcome.Completed)
             result.Rip = slot.StartRip + (uint)slot.Bytes.Length;
         Normalise(ref result, slot);
-        // Linux hides from programs whether a kernel page is present (arch/x86/mm/fault.c, set_signal_archinfo).
-        if (result.Vector == 14 && result.Address >= TopOfUserSpace)
-            result.ErrorCode &= ~1u;
     }
 
     /// <summary>The same for hv's result.</summary>
     public static void NormaliseOurs(ref CaseRecord result, CodeSlot slot) => Normalise(ref result, slot);
 
     /// <summary>What differs, in words; null when nothing does.</summary>
-    public static string? Difference(in CaseRecord input, in CaseRecord silicon, in CaseRecord ours, CodeSlot slot)
+    public static string? Difference(in CaseRecord input, in CaseRecord silicon, in CaseRecord ours, CodeSlot slot) =>
+        Difference(in input, in silicon, in ours, slot, out _);
+
+    /// <summary>As the other, and says whether the result is undefined, so that memory may differ from here on.</summary>
+    public static string? Difference(in CaseRecord input, in CaseRecord silicon, in CaseRecord ours, CodeSlot slot, out bool undefinedResult)
     {
         Instruction instruction = slot.Instruction;
-        ulong undefined = UndefinedFlags.Mask(in instruction, in input, out bool resultToo);
-        return Difference(in silicon, in ours, undefined, resultToo);
+        ulong undefined = UndefinedFlags.Mask(in instruction, in input, out undefinedResult);
+        return Difference(in silicon, in ours, undefined, undefinedResult);
     }
 
     /// <summary>What differs outside the flags <paramref name="undefined"/>; null when nothing does.</summary>
@@ -66,6 +67,9 @@ public static class Comparison
             result.ErrorCode = 0;
         if (result.Vector != 14)
             result.Address = 0;
+        // Linux hides from programs whether a kernel page is present (arch/x86/mm/fault.c, set_signal_archinfo).
+        if (result.Address >= TopOfUserSpace)
+            result.ErrorCode &= ~1u;
         if (slot.Mode == CodeMode.Bits16)
             result.Registers[4] = (uint)result.Registers[4];
         result.SignalCode = 0;

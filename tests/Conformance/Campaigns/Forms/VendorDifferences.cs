@@ -48,6 +48,17 @@ public static class VendorDifferences
             "SDM and APM fix no order of the reads of one instruction",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => IsFarReturn(slot)
                 && silicon.Vector == Page && ours.Vector == Page && silicon.ErrorCode == ours.ErrorCode && silicon.Rip == ours.Rip && silicon.Address - ours.Address + 40 < 80),
+        new("a far CALL that faults on its target", "the return address is on the stack already", "nothing is written", "SDM 2A CALL and APM 3 CALL (Far) fix no order of the pushes and the check",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => (slot.Instruction.IsCallFar || slot.Instruction.IsCallFarIndirect)
+                && silicon.Vector == General && ours.Vector == General && silicon.ErrorCode == ours.ErrorCode && SameRegisters(in silicon, in ours, ulong.MaxValue)),
+        new("a far transfer from 64-bit code to compatibility mode", "RSP's upper half is cleared", "the upper halves stay", "SDM 1 3.4.1.1: the upper halves are undefined after the switch",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Mode == CodeMode.Bits64 && silicon.Vector == ours.Vector && silicon.Rip == ours.Rip
+                && (IsFarReturn(slot) || slot.Instruction.IsCallFarIndirect || slot.Instruction.IsJmpFarIndirect) && SameRegisters(in silicon, in ours, uint.MaxValue)),
+        new("MOVS and CMPS both of whose operands fault", "the fault of the one it reads first", "the fault of the operand whose segment check fails", "SDM and APM fix no order of two operands",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => silicon.Vector < 32 && ours.Vector < 32 && silicon.Rip == ours.Rip
+                && slot.Instruction.Mnemonic is Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsd or Mnemonic.Movsq or Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd or Mnemonic.Cmpsq),
+        new("LSL of the kernel's per-processor segment (selectors 78h to 7Bh)", "the number of the processor that the worker runs on", "0", "Linux arch/x86/entry/vdso/vma.c: not a property of the processor",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.Mnemonic == Mnemonic.Lsl && silicon.Vector == ours.Vector && silicon.Rflags == ours.Rflags),
         new("LOCK MOV to or from CR0", "means CR8 (AltMovCr8): #GP at CPL 3", "#UD", "SDM 2B MOV (control registers): LOCK is #UD; APM 3 MOV CRn: LOCK MOV CR0 is MOV CR8",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsInvalid && silicon.Vector == General && ours.Vector == Undefined
                 && HasPrefix(slot, 0xF0) && slot.Bytes.AsSpan().IndexOfAny((byte)0x20, (byte)0x22) is > 0 and var at && slot.Bytes[at - 1] == 0x0F),
@@ -60,6 +71,14 @@ public static class VendorDifferences
             if (difference.Applies(slot, in input, in silicon, in ours))
                 return difference;
         return null;
+    }
+
+    private static bool SameRegisters(in CaseRecord a, in CaseRecord b, ulong mask)
+    {
+        for (int i = 0; i < 16; i++)
+            if (((a.Registers[i] ^ b.Registers[i]) & mask) != 0)
+                return false;
+        return true;
     }
 
     private static bool IsFarReturn(CodeSlot slot) => slot.Instruction.Mnemonic is Mnemonic.Retf or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq;
