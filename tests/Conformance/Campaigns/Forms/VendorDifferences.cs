@@ -51,6 +51,15 @@ public static class VendorDifferences
         new("a far CALL that faults on its target", "the return address is on the stack already", "nothing is written", "SDM 2A CALL and APM 3 CALL (Far) fix no order of the pushes and the check",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => (slot.Instruction.IsCallFar || slot.Instruction.IsCallFarIndirect)
                 && silicon.Vector == General && ours.Vector == General && silicon.ErrorCode == ours.ErrorCode && SameRegisters(in silicon, in ours, ulong.MaxValue)),
+        new("a CALL both whose target and whose stack fault", "the fault of the push", "#GP of the target", "SDM 2A CALL: the target is checked first; APM 3 CALL pushes first",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.FlowControl is FlowControl.Call or FlowControl.IndirectCall
+                && silicon.Vector is Page or StackFault or Alignment && ours.Vector == General),
+        new("a far CALL from 16-bit code to 64-bit code", "never comes back from Linux's single-step trap", "completes", "a matter of the method, not of the processor",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord _) => slot.Mode == CodeMode.Bits16 && slot.Instruction.FlowControl == FlowControl.IndirectCall && silicon.Vector == Outcome.WorkerDied),
+        new("undefined encodings that run past 15 bytes or past the end of the code", "the whole is fetched first: #GP or #PF", "#UD as soon as nothing can make it defined",
+            "SDM 3A table 6-2 gives both the same priority",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsInvalid && ours.Vector == Undefined
+                && ((silicon.Vector == General && slot.Bytes.Length >= 15) || (silicon.Vector == Page && (silicon.ErrorCode & 0x10) != 0))),
         new("a far transfer from 64-bit code to compatibility mode", "RSP's upper half is cleared", "the upper halves stay", "SDM 1 3.4.1.1: the upper halves are undefined after the switch",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Mode == CodeMode.Bits64 && silicon.Vector == ours.Vector && silicon.Rip == ours.Rip
                 && (IsFarReturn(slot) || slot.Instruction.IsCallFarIndirect || slot.Instruction.IsJmpFarIndirect) && SameRegisters(in silicon, in ours, uint.MaxValue)),
