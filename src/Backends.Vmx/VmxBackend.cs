@@ -12,6 +12,9 @@ public sealed class VmxBackend : IBackend
     /// <inheritdoc/>
     public string Name => "Vmx";
 
+    /// <summary>Every entry runs every check, as it does not otherwise (docs/adr/0042-entry-checks-run-when-written.md).</summary>
+    internal bool ChecksEverything { get; init; }
+
     /// <inheritdoc/>
     public string Description => "Intel VMX modelled over the software processor: VMCS, VM entry and exit, EPT";
 
@@ -20,15 +23,17 @@ public sealed class VmxBackend : IBackend
 
     /// <inheritdoc/>
     public BackendCapabilities Capabilities =>
-        BackendCapabilities.RealMode | BackendCapabilities.Protected32 | BackendCapabilities.Paging32 | BackendCapabilities.Long64 | BackendCapabilities.UserMode
-        | BackendCapabilities.GuestExceptions | BackendCapabilities.Deterministic | BackendCapabilities.ExceptionIntercept | BackendCapabilities.UserHypercalls
+        BackendCapabilities.RealMode | BackendCapabilities.Protected32 | BackendCapabilities.Paging32 | BackendCapabilities.Long64
+            | BackendCapabilities.UserMode
+        | BackendCapabilities.GuestExceptions | BackendCapabilities.Deterministic | BackendCapabilities.ExceptionIntercept
+            | BackendCapabilities.UserHypercalls
         | BackendCapabilities.LegacyTasks;
 
     /// <inheritdoc/>
     public BackendAvailability Availability => BackendAvailability.Yes;
 
     /// <inheritdoc/>
-    public IPartition CreatePartition(GuestMemory memory, PartitionOptions options) => new VmxPartition(memory, options);
+    public IPartition CreatePartition(GuestMemory memory, PartitionOptions options) => new VmxPartition(memory, options, ChecksEverything);
 
     /// <inheritdoc/>
     public string Describe(in RawExit raw) => VmxExitNames.Describe(raw);

@@ -5,7 +5,8 @@ using Hv.Core.Memory;
 
 namespace Hv.Backends.Vmx.Hypervisor;
 
-/// <summary>The partition's EPT: RAM readable, writable and executable, read-only slots without writes, holes absent; the largest pages that fit.</summary>
+/// <summary>The partition's EPT: RAM readable, writable and executable, read-only slots without writes, holes absent; the largest pages that
+/// fit.</summary>
 internal sealed class EptBuilder(HostPhysicalMemory memory)
 {
     private const int IndexBits = 9, PageBits = 12, Levels = 4, LargestLeaf = 3;
@@ -28,8 +29,8 @@ internal sealed class EptBuilder(HostPhysicalMemory memory)
         {
             if ((slot.Start.Value + slot.Size - 1) >> Ept.AddressBits != 0)
             {
-                throw new HvException($"mapping the memory slot at {slot.Start} failed: 4-level EPT translates {Ept.AddressBits} bits of guest-physical address; "
-                    + "place the slot lower");
+                throw new HvException($"mapping the memory slot at {slot.Start} failed: 4-level EPT translates {Ept.AddressBits} bits "
+                    + "of guest-physical address; place the slot lower");
             }
 
             ulong permissions = EptEntry.Read | EptEntry.Execute | (slot.Kind == SlotKind.Ram ? EptEntry.Write : 0);

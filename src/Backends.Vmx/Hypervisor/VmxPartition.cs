@@ -14,10 +14,11 @@ internal sealed class VmxPartition : IPartition, IMemoryObserver
     private readonly EptBuilder _ept;
     private readonly HashSet<int> _vcpus = [];
 
-    public VmxPartition(GuestMemory memory, PartitionOptions options)
+    public VmxPartition(GuestMemory memory, PartitionOptions options, bool checksEverything)
     {
         Memory = memory;
         Options = options;
+        ChecksEverything = checksEverything;
         Host = new HostPhysicalMemory(memory);
         _ept = new EptBuilder(Host);
         _ept.Rebuild();
@@ -30,6 +31,8 @@ internal sealed class VmxPartition : IPartition, IMemoryObserver
     public GuestMemory Memory { get; }
 
     public PartitionOptions Options { get; }
+
+    public bool ChecksEverything { get; }
 
     public HostPhysicalMemory Host { get; }
 

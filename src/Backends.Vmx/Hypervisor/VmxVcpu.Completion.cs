@@ -147,6 +147,7 @@ internal sealed partial class VmxVcpu
             _cpu.Vmwrite(VmcsField.GuestInterruptibility, (uint)(blocking & ~Shadow));
     }
 
-    private ulong NextRip(ulong next) => (_record.EntryControls & (uint)EntryControl.Ia32eModeGuest) != 0 && (_record.CsAccessRights & SegmentRegister.LongBit) != 0
+    private ulong NextRip(ulong next) => (_record.EntryControls & (uint)EntryControl.Ia32eModeGuest) != 0
+        && (_record.CsAccessRights & SegmentRegister.LongBit) != 0
         ? next : (uint)next;
 }

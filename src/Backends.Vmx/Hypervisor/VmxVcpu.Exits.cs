@@ -29,7 +29,8 @@ internal sealed partial class VmxVcpu
                 Emulate();
                 return true;
             case VmxExitReason.PreemptionTimer:
-                return (GuestActivity)_cpu.Vmread(VmcsField.GuestActivityState) == GuestActivity.Active && _cpu.Vmread(VmcsField.PreemptionTimer) == uint.MaxValue;
+                return (GuestActivity)_cpu.Vmread(VmcsField.GuestActivityState) == GuestActivity.Active
+                    && _cpu.Vmread(VmcsField.PreemptionTimer) == uint.MaxValue;
             default:
                 return false;
         }
@@ -54,13 +55,15 @@ internal sealed partial class VmxVcpu
         }
     }
 
-    /// <summary>Executes the instruction that exited, as the hypervisor's instruction emulator (docs/adr/0044-instruction-emulator.md). What it delivers or
+    /// <summary>Executes the instruction that exited, as the hypervisor's instruction emulator (docs/adr/0044-instruction-emulator.md). What it
+    /// delivers or
     /// faults with is the processor's to go on with.</summary>
     private void Emulate()
     {
         var vectoring = new InterruptionInfo((uint)_cpu.Vmread(VmcsField.IdtVectoringInfo));
         if (vectoring.IsValid)
-            EventTransfer.Inject(_processor, vectoring, (uint)_cpu.Vmread(VmcsField.IdtVectoringErrorCode), (byte)_cpu.Vmread(VmcsField.ExitInstructionLength));
+            EventTransfer.Inject(_processor, vectoring, (uint)_cpu.Vmread(VmcsField.IdtVectoringErrorCode),
+                (byte)_cpu.Vmread(VmcsField.ExitInstructionLength));
         Events.Execute(ref _processor.State, _processor);
         _rip = Registers.Rip;
         _rflags = Registers.Rflags;

@@ -45,7 +45,8 @@ internal sealed partial class VmxVcpu
     public bool TryInterrupt(byte vector)
     {
         const Interruptibility Blocked = Interruptibility.BlockingBySti | Interruptibility.BlockingByMovSs;
-        bool open = (Registers.Rflags & RflagsIf) != 0 && !_inject.IsValid && !_answered && ((Interruptibility)_cpu.Vmread(VmcsField.GuestInterruptibility) & Blocked) == 0
+        bool open = (Registers.Rflags & RflagsIf) != 0 && !_inject.IsValid && !_answered
+            && ((Interruptibility)_cpu.Vmread(VmcsField.GuestInterruptibility) & Blocked) == 0
             && (GuestActivity)_cpu.Vmread(VmcsField.GuestActivityState) is GuestActivity.Active or GuestActivity.Hlt;
         if (open)
             _inject = InterruptionInfo.Of(InterruptionType.ExternalInterrupt, vector, false);

@@ -12,7 +12,8 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Backends.Vmx.Hypervisor;
 
 /// <summary>
-/// A vCPU as a hypervisor on VMX runs it: one VMCS, VMLAUNCH and then VMRESUME, exits read from the VMCS, answers written into it. The general registers
+/// A vCPU as a hypervisor on VMX runs it: one VMCS, VMLAUNCH and then VMRESUME, exits read from the VMCS, answers written into it. The general
+/// registers
 /// are not in a VMCS: they stay in the processor, as a hypervisor's saved copy would.
 /// </summary>
 internal sealed partial class VmxVcpu : IVcpu
@@ -37,7 +38,7 @@ internal sealed partial class VmxVcpu : IVcpu
     {
         _partition = partition;
         Index = index;
-        _cpu = new LogicalProcessor(partition.Host, VmxCapabilities.Model);
+        _cpu = new LogicalProcessor(partition.Host, VmxCapabilities.Model) { ChecksEverything = partition.ChecksEverything };
         _processor = new Processor<VmxVirtualization>(partition.Memory, partition.Options.Cpuid, new VmxVirtualization(_cpu), partition.Code);
         _cpu.Attach(_processor);
         _vmxonRegion = NewRegion();
@@ -61,6 +62,9 @@ internal sealed partial class VmxVcpu : IVcpu
 
     /// <inheritdoc/>
     public string? LastFailure { get; private set; }
+
+    /// <summary>The machine's memory, for tests.</summary>
+    internal HostPhysicalMemory HostMemory => _partition.Host;
 
     /// <summary>The silicon, for tests.</summary>
     internal LogicalProcessor Silicon => _cpu;
@@ -191,6 +195,7 @@ internal sealed partial class VmxVcpu : IVcpu
         ref readonly CpuEvent e = ref _processor.Event;
         bool isFetch = (e.Access & GuestAccess.Execute) != 0;
         _record.OperandSize = isFetch ? (byte)0 : e.Size;
+        _record.OperandIsStore = e.IsWrite;
         _record.OperandValue = e.Value;
     }
 
@@ -210,7 +215,6 @@ internal sealed partial class VmxVcpu : IVcpu
         else
         {
             LastFailure = _cpu.Refusal ?? $"VM entry failed: VM-instruction error {(int)result.Error} (SDM 3C 31.4)";
-            _cpu.Vmread(VmcsField.InstructionError);
         }
 
         ulong reason = result.IsSuccess ? _cpu.Vmread(VmcsField.ExitReason) : EntryFailure;

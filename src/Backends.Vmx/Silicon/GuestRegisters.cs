@@ -7,7 +7,8 @@ using Hv.Cpu.State;
 namespace Hv.Backends.Vmx.Silicon;
 
 /// <summary>
-/// The processor's registers behind the VMCS's guest-state fields (SDM 3C 25.4.1, 25.4.2). The shared processor has no CR4.VMXE: it is 1 throughout VMX
+/// The processor's registers behind the VMCS's guest-state fields (SDM 3C 25.4.1, 25.4.2). The shared processor has no CR4.VMXE: it is 1 throughout
+/// VMX
 /// operation, so that it is added and taken off here.
 /// </summary>
 public sealed class GuestRegisters

@@ -15,7 +15,8 @@ public sealed class HostPhysicalMemory
     /// <summary>The address above which guest slots lie; the pool ends below it.</summary>
     public const ulong GuestStart = 1UL << 32;
 
-    /// <summary>Guest slots are placed at the same offset in a 1-GByte page as in guest-physical memory, so that EPT can map them with large pages.</summary>
+    /// <summary>Guest slots are placed at the same offset in a 1-GByte page as in guest-physical memory, so that EPT can map them with large
+    /// pages.</summary>
     public const ulong LargestPage = 1UL << 30;
 
     private const int WordsPerPage = Gpa.PageSize / sizeof(ulong);
@@ -90,7 +91,8 @@ public sealed class HostPhysicalMemory
     }
 
     /// <summary>The bytes of a pool page, for the processor and its hypervisor; empty for any other address.</summary>
-    public Span<byte> Page(ulong address) => TryPool(address, out ulong[] page) ? System.Runtime.InteropServices.MemoryMarshal.AsBytes(page.AsSpan()) : default;
+    public Span<byte> Page(ulong address) => TryPool(address,
+        out ulong[] page) ? System.Runtime.InteropServices.MemoryMarshal.AsBytes(page.AsSpan()) : default;
 
     /// <summary>Reads 8 bytes at an 8-byte-aligned address. Where nothing answers, the bus reads ones.</summary>
     public ulong Read(ulong address)

@@ -43,7 +43,8 @@ public sealed record VmxCapabilities
 
     /// <summary>IA32_VMX_TRUE_PINBASED_CTLS (48DH).</summary>
     public ControlCapability PinBased { get; init; } = ControlCapability.Of(0x16,
-        (uint)(Fields.PinBased.ExternalInterruptExiting | Fields.PinBased.NmiExiting | Fields.PinBased.VirtualNmis | Fields.PinBased.ActivatePreemptionTimer));
+        (uint)(Fields.PinBased.ExternalInterruptExiting | Fields.PinBased.NmiExiting | Fields.PinBased.VirtualNmis
+            | Fields.PinBased.ActivatePreemptionTimer));
 
     /// <summary>IA32_VMX_TRUE_PROCBASED_CTLS (48EH).</summary>
     public ControlCapability Primary { get; init; } = ControlCapability.Of(0x0400_6172,
@@ -67,7 +68,8 @@ public sealed record VmxCapabilities
     public ControlCapability Entry { get; init; } = ControlCapability.Of(0x0000_11FB,
         (uint)(EntryControl.LoadDebugControls | EntryControl.Ia32eModeGuest | EntryControl.LoadPat | EntryControl.LoadEfer));
 
-    /// <summary>IA32_VMX_MISC (485H): timer rate 2^0 ticks, EFER.LMA stored on exit, HLT, shutdown and wait-for-SIPI activity, 4 CR3-target values.</summary>
+    /// <summary>IA32_VMX_MISC (485H): timer rate 2^0 ticks, EFER.LMA stored on exit, HLT, shutdown and wait-for-SIPI activity, 4 CR3-target
+    /// values.</summary>
     public ulong Misc { get; init; } = (1UL << 5) | (7UL << 6) | (4UL << 16);
 
     /// <summary>IA32_VMX_CR0_FIXED0 (486H): bits that must be 1: PG, NE, PE.</summary>
@@ -82,7 +84,8 @@ public sealed record VmxCapabilities
     /// <summary>IA32_VMX_CR4_FIXED1 (489H): VME to UMIP, VMXE, FSGSBASE, PCIDE, OSXSAVE, SMEP, SMAP, PKE.</summary>
     public ulong Cr4Fixed1 { get; init; } = 0x0077_2FFF;
 
-    /// <summary>IA32_VMX_EPT_VPID_CAP (48CH): execute-only, 4-level walks, UC and WB tables, 2-MByte and 1-GByte pages, INVEPT and INVVPID with all types.</summary>
+    /// <summary>IA32_VMX_EPT_VPID_CAP (48CH): execute-only, 4-level walks, UC and WB tables, 2-MByte and 1-GByte pages, INVEPT and INVVPID with all
+    /// types.</summary>
     public ulong EptVpid { get; init; } = 1 | (1UL << 6) | (1UL << 8) | (1UL << 14) | (1UL << 16) | (1UL << 17) | (1UL << 20) | (3UL << 25)
         | (1UL << 32) | (0xFUL << 40);
 

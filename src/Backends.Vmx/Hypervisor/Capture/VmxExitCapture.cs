@@ -63,13 +63,15 @@ public sealed class VmxExitCapture : IExitCapture<VmxExitRecord>
         ExitSite site = Site(raw);
         ulong next = site.Rip + raw.InstructionLength;
         bool is64 = (site.Mode & GuestMode.Code64) != 0;
-        return VmExit.Plain(ExitReason.Halt, site with { Rip = is64 ? next : (site.Mode & GuestMode.Code32) != 0 ? (uint)next : (ushort)next }, Raw(raw));
+        return VmExit.Plain(ExitReason.Halt, site with { Rip = is64 ? next : (site.Mode & GuestMode.Code32) != 0 ? (uint)next : (ushort)next },
+            Raw(raw));
     }
 
-    // SDM 3C table 28-7: bit 0 read, 1 write, 2 fetch. A walk's own access is the processor's, not the instruction's operand.
+    // SDM 3C table 28-7: bit 0 read, 1 write, 2 fetch; a read-modify-write access sets 0 and 1.
     private static VmExit Memory(in VmxExitRecord raw)
     {
-        bool isWrite = (raw.Qualification & 2) != 0, isFetch = (raw.Qualification & 4) != 0;
+        bool isFetch = (raw.Qualification & 4) != 0;
+        bool isWrite = (raw.Qualification & 3) == 3 ? raw.OperandIsStore : (raw.Qualification & 2) != 0;
         var payload = new MemoryExit(new Gpa(raw.GuestPhysicalAddress), raw.OperandSize, isWrite, isFetch, isWrite ? raw.OperandValue : 0);
         return VmExit.FromMemory(Site(raw), new RawExit(raw.Reason, raw.Qualification, raw.GuestPhysicalAddress), payload);
     }
@@ -79,10 +81,13 @@ public sealed class VmxExitCapture : IExitCapture<VmxExitRecord>
     {
         var info = new InterruptionInfo(raw.InterruptionInfo);
         var numbers = new RawExit(raw.Reason, raw.Qualification, raw.InterruptionInfo);
-        if (!info.IsValid || info.Type is not (InterruptionType.HardwareException or InterruptionType.SoftwareException or InterruptionType.PrivilegedSoftwareException))
+        bool isException = info.Type is InterruptionType.HardwareException or InterruptionType.SoftwareException
+            or InterruptionType.PrivilegedSoftwareException;
+        if (!info.IsValid || !isException)
             return VmExit.Plain(ExitReason.Unknown, Site(raw), numbers);
         return VmExit.FromException(Site(raw), numbers,
-            new ExceptionExit(info.Vector, info.HasErrorCode, info.HasErrorCode ? raw.InterruptionErrorCode : 0, info.Vector == PageFault ? raw.Qualification : 0));
+            new ExceptionExit(info.Vector, info.HasErrorCode, info.HasErrorCode ? raw.InterruptionErrorCode : 0,
+                info.Vector == PageFault ? raw.Qualification : 0));
     }
 
     private static ExitSite Site(in VmxExitRecord raw)

@@ -67,7 +67,7 @@ public static class VmxExitNames
         VmxExitReason.ExceptionOrNmi => Event(new InterruptionInfo((uint)raw.Info2), raw.Info1),
         VmxExitReason.EptViolation => EptViolation(raw.Info1, raw.Info2),
         VmxExitReason.EptMisconfiguration => $"guest-physical 0x{raw.Info2:x}",
-        VmxExitReason.TaskSwitch => $"{(raw.Info1 >> 30) switch { 0 => "CALL", 1 => "IRET", 2 => "JMP", _ => "task gate" }}, selector 0x{(ushort)raw.Info1:x}",
+        VmxExitReason.TaskSwitch => TaskSwitch(raw.Info1),
         VmxExitReason.Invlpg => $"linear 0x{raw.Info1:x}",
         VmxExitReason.EntryFailureGuestState => raw.Info1 switch
         {
@@ -79,6 +79,12 @@ public static class VmxExitNames
         VmxExitReason.EntryFailureMsrLoading => $"entry {raw.Info1} of the VM-entry MSR-load area",
         _ => "",
     };
+
+    private static string TaskSwitch(ulong q)
+    {
+        string source = (q >> 30) switch { 0 => "CALL", 1 => "IRET", 2 => "JMP", _ => "task gate" };
+        return $"{source}, selector 0x{(ushort)q:x}";
+    }
 
     private static string PortIo(ulong q)
     {

@@ -1,7 +1,8 @@
 namespace Hv.Backends.Vmx.Hypervisor.Capture;
 
 /// <summary>
-/// One VM exit as the hypervisor reads it: the VMCS's exit-information fields, the guest-state fields that say where it was, and the general registers
+/// One VM exit as the hypervisor reads it: the VMCS's exit-information fields, the guest-state fields that say where it was, and the general
+/// registers
 /// that the exit's handling looks at. Raw values, nothing interpreted.
 /// </summary>
 public struct VmxExitRecord
@@ -33,9 +34,14 @@ public struct VmxExitRecord
     /// <summary>General registers, which are not in the VMCS.</summary>
     public ulong Rax, Rcx, Rdx;
 
-    /// <summary>What the hypervisor's instruction emulator found the memory operand of an EPT violation or of OUTS to be: bytes, and for a store the value.
+    /// <summary>What the hypervisor's instruction emulator found the memory operand of an EPT violation or of OUTS to be: bytes, and for a store
+    /// the value.
     /// 0 bytes for an instruction fetch.</summary>
     public byte OperandSize;
+
+    /// <summary>Whether the emulator is at the store of an instruction that reads and writes its operand: the qualification of such an access has
+    /// both bits.</summary>
+    public bool OperandIsStore;
 
     /// <summary>See <see cref="OperandSize"/>.</summary>
     public ulong OperandValue;

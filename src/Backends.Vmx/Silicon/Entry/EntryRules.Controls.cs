@@ -17,7 +17,8 @@ public static partial class EntryRules
             c => c.Capabilities.PinBased.Allows((uint)c[PinBasedControls]));
         yield return Control(Section, "reserved bits in the primary controls are set as IA32_VMX_PROCBASED_CTLS demands", PrimaryControls,
             c => c.Capabilities.Primary.Allows((uint)c[PrimaryControls]));
-        yield return Control(Section, "reserved bits in the activated secondary controls are set as IA32_VMX_PROCBASED_CTLS2 demands", SecondaryControls,
+        yield return Control(Section, "reserved bits in the activated secondary controls are set as IA32_VMX_PROCBASED_CTLS2 demands",
+            SecondaryControls,
             c => !c.Has(Primary.ActivateSecondaryControls) || c.Capabilities.Secondary.Allows((uint)c[SecondaryControls]));
         yield return Control(Section, "the CR3-target count is at most IA32_VMX_MISC[24:16]", Cr3TargetCount,
             c => c[Cr3TargetCount] <= ((c.Capabilities.Misc >> 16) & 0x1FF));
@@ -27,7 +28,8 @@ public static partial class EntryRules
             c => !c.Has(Primary.UseIoBitmaps) || c.IsAligned(IoBitmapB, PageSize));
         yield return Control(Section, "with MSR bitmaps, their address is page-aligned and within the physical-address width", MsrBitmap,
             c => !c.Has(Primary.UseMsrBitmaps) || c.IsAligned(MsrBitmap, PageSize));
-        yield return Control(Section, "with a TPR shadow, the virtual-APIC address is page-aligned and within the physical-address width", VirtualApicAddress,
+        yield return Control(Section, "with a TPR shadow, the virtual-APIC address is page-aligned and within the physical-address width",
+            VirtualApicAddress,
             c => !c.Has(Primary.UseTprShadow) || c.IsAligned(VirtualApicAddress, PageSize));
         yield return Control(Section, "with a TPR shadow and no virtual-interrupt delivery, bits 31:4 of the TPR threshold are 0", TprThreshold,
             c => !c.Has(Primary.UseTprShadow) || c.Has(Secondary.VirtualInterruptDelivery) || c[TprThreshold] >> 4 == 0);
@@ -40,8 +42,10 @@ public static partial class EntryRules
             c => c.Has(PinBased.VirtualNmis) || !c.Has(Primary.NmiWindowExiting));
         yield return Control(Section, "with virtualized APIC accesses, the APIC-access address is page-aligned and within the physical-address width",
             ApicAccessAddress, c => !c.Has(Secondary.VirtualizeApicAccesses) || c.IsAligned(ApicAccessAddress, PageSize));
-        yield return Control(Section, "without a TPR shadow, x2APIC mode, APIC registers and interrupt delivery are not virtualized", SecondaryControls,
-            c => c.Has(Primary.UseTprShadow) || !c.Has(Secondary.VirtualizeX2apicMode | Secondary.ApicRegisterVirtualization | Secondary.VirtualInterruptDelivery));
+        yield return Control(Section, "without a TPR shadow, x2APIC mode, APIC registers and interrupt delivery are not virtualized",
+            SecondaryControls,
+            c => c.Has(Primary.UseTprShadow) || !c.Has(Secondary.VirtualizeX2apicMode | Secondary.ApicRegisterVirtualization
+                | Secondary.VirtualInterruptDelivery));
         yield return Control(Section, "with a virtualized x2APIC mode, APIC accesses are not virtualized", SecondaryControls,
             c => !c.Has(Secondary.VirtualizeX2apicMode) || !c.Has(Secondary.VirtualizeApicAccesses));
         yield return Control(Section, "with virtual-interrupt delivery, external-interrupt exiting is 1", PinBasedControls,
@@ -54,11 +58,14 @@ public static partial class EntryRules
             yield return rule;
         yield return Control(Section, "with VM functions, their controls are among IA32_VMX_VMFUNC", VmFunctionControls,
             c => !c.Has(Secondary.EnableVmFunctions) || (c[VmFunctionControls] & ~c.Capabilities.VmFunctions) == 0);
-        yield return Control(Section, "with EPTP switching, the EPTP-list address is page-aligned and within the physical-address width", EptpListAddress,
+        yield return Control(Section, "with EPTP switching, the EPTP-list address is page-aligned and within the physical-address width",
+            EptpListAddress,
             c => !SwitchesEptp(c) || c.IsAligned(EptpListAddress, PageSize));
-        yield return Control(Section, "with VMCS shadowing, the VMREAD-bitmap address is page-aligned and within the physical-address width", VmreadBitmap,
+        yield return Control(Section, "with VMCS shadowing, the VMREAD-bitmap address is page-aligned and within the physical-address width",
+            VmreadBitmap,
             c => !c.Has(Secondary.VmcsShadowing) || c.IsAligned(VmreadBitmap, PageSize));
-        yield return Control(Section, "with VMCS shadowing, the VMWRITE-bitmap address is page-aligned and within the physical-address width", VmwriteBitmap,
+        yield return Control(Section, "with VMCS shadowing, the VMWRITE-bitmap address is page-aligned and within the physical-address width",
+            VmwriteBitmap,
             c => !c.Has(Secondary.VmcsShadowing) || c.IsAligned(VmwriteBitmap, PageSize));
         yield return Control(Section, "with EPT-violation #VE, the information address is page-aligned and within the physical-address width",
             VeInformationAddress, c => !c.Has(Secondary.EptViolationVe) || c.IsAligned(VeInformationAddress, PageSize));
@@ -94,7 +101,8 @@ public static partial class EntryRules
             c => !c.Has(Secondary.EnableEpt) || ((c[EptPointer] & 0xF80) == 0 && VmxCapabilities.IsPhysical(c[EptPointer])));
         yield return Control(section, "with page-modification logging, EPT is enabled", SecondaryControls,
             c => !c.Has(Secondary.EnablePml) || c.Has(Secondary.EnableEpt));
-        yield return Control(section, "with page-modification logging, the PML address is page-aligned and within the physical-address width", PmlAddress,
+        yield return Control(section, "with page-modification logging, the PML address is page-aligned and within the physical-address width",
+            PmlAddress,
             c => !c.Has(Secondary.EnablePml) || c.IsAligned(PmlAddress, PageSize));
         yield return Control(section, "with unrestricted guest, EPT is enabled", SecondaryControls,
             c => !c.Has(Secondary.UnrestrictedGuest) || c.Has(Secondary.EnableEpt));

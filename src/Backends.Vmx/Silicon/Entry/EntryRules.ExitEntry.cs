@@ -48,7 +48,8 @@ public static partial class EntryRules
             (_, e) => (e.Value & InterruptionInfo.EntryReservedBits) == 0);
         yield return Injected(Section, "bits 31:16 of a delivered error code are 0", EntryErrorCode, VmcsGroup.None,
             (c, e) => !e.HasErrorCode || c[EntryErrorCode] >> 16 == 0);
-        yield return Injected(Section, "a software event's instruction length is 1 to 15, or 0 where IA32_VMX_MISC[30] allows it", EntryInstructionLength,
+        yield return Injected(Section, "a software event's instruction length is 1 to 15, or 0 where IA32_VMX_MISC[30] allows it",
+            EntryInstructionLength,
             VmcsGroup.None, (c, e) => !e.IsSoftware || c[EntryInstructionLength] is >= 1 and <= 15
                 || (c[EntryInstructionLength] == 0 && (c.Capabilities.Misc & (1UL << 30)) != 0));
         yield return Control(Section, "the VM-entry MSR-load area is 16-byte-aligned and within the physical-address width", EntryMsrLoadAddress,
@@ -58,7 +59,8 @@ public static partial class EntryRules
             c => !c.Has(EntryControl.DeactivateDualMonitor));
     }
 
-    private static EntryRule Injected(string section, string name, VmcsField field, VmcsGroup also, Func<EntryContext, InterruptionInfo, bool> holds) =>
+    private static EntryRule Injected(string section, string name, VmcsField field, VmcsGroup also, Func<EntryContext, InterruptionInfo,
+        bool> holds) =>
         new(section, name, field, VmcsGroup.Injection | also, EntryRefusal.Controls, c => !c.Injection.IsValid || holds(c, c.Injection));
 
     private static bool TakesErrorCode(EntryContext c, InterruptionInfo e) =>

@@ -14,7 +14,8 @@ public static partial class EntryRules
     private const ulong NoLink = ulong.MaxValue, PdptePresent = 1, PdpteReserved = 0x1E6;
     private const Interruptibility StiAndMovSs = Interruptibility.BlockingBySti | Interruptibility.BlockingByMovSs;
 
-    private static IEnumerable<EntryRule> GuestOther() => [.. RipAndRflags(), .. ActivityRules(), .. InterruptibilityRules(), .. PendingDebugRules(), .. LinkRules(), .. PdpteRules()];
+    private static IEnumerable<EntryRule> GuestOther() => [.. RipAndRflags(), .. ActivityRules(), .. InterruptibilityRules(),
+        .. PendingDebugRules(), .. LinkRules(), .. PdpteRules()];
 
     private static IEnumerable<EntryRule> RipAndRflags()
     {
@@ -29,7 +30,8 @@ public static partial class EntryRules
             c => (c[GuestRflags] & RflagsReserved) == 0 && (c[GuestRflags] & RflagsFixed) != 0);
         yield return Guest(Section, "VM of guest RFLAGS is 0 in IA-32e mode and real-address mode", GuestRflags,
             VmcsGroup.Rflags | VmcsGroup.Controls | VmcsGroup.Registers, c => !c.IsVirtual8086 || (!c.IsIa32e && (c[GuestCr0] & Cr0Pe) != 0));
-        yield return Guest(Section, "IF of guest RFLAGS is 1 where an external interrupt is injected", GuestRflags, VmcsGroup.Rflags | VmcsGroup.Injection,
+        yield return Guest(Section, "IF of guest RFLAGS is 1 where an external interrupt is injected", GuestRflags, VmcsGroup.Rflags
+            | VmcsGroup.Injection,
             c => !c.Injects(InterruptionType.ExternalInterrupt) || (c[GuestRflags] & RflagsIf) != 0);
     }
 
@@ -64,7 +66,8 @@ public static partial class EntryRules
             c => c[GuestInterruptibility] >> 5 == 0);
         yield return Guest(Section, "STI and MOV SS do not block at the same time", GuestInterruptibility, VmcsGroup.NonRegister,
             c => (c.Interruptibility & StiAndMovSs) != StiAndMovSs);
-        yield return Guest(Section, "STI does not block where IF of guest RFLAGS is 0", GuestInterruptibility, VmcsGroup.NonRegister | VmcsGroup.Rflags,
+        yield return Guest(Section, "STI does not block where IF of guest RFLAGS is 0", GuestInterruptibility, VmcsGroup.NonRegister
+            | VmcsGroup.Rflags,
             c => (c.Interruptibility & Interruptibility.BlockingBySti) == 0 || (c[GuestRflags] & RflagsIf) != 0);
         yield return Guest(Section, "neither STI nor MOV SS blocks where an external interrupt is injected", GuestInterruptibility, WithInjection,
             c => !c.Injects(InterruptionType.ExternalInterrupt) || (c.Interruptibility & StiAndMovSs) == 0);
@@ -86,7 +89,8 @@ public static partial class EntryRules
         const string Section = "27.3.1.5";
         yield return Guest(Section, "reserved bits of the pending debug exceptions are 0", GuestPendingDebug, VmcsGroup.NonRegister,
             c => (c[GuestPendingDebug] & PendingDebugReserved) == 0);
-        yield return Guest(Section, "where STI or MOV SS blocks or the guest is halted, BS is pending just if TF is set and BTF is clear", GuestPendingDebug,
+        yield return Guest(Section, "where STI or MOV SS blocks or the guest is halted, BS is pending just if TF is set and BTF is clear",
+            GuestPendingDebug,
             VmcsGroup.NonRegister | VmcsGroup.Rflags | VmcsGroup.Registers,
             c => ((c.Interruptibility & StiAndMovSs) == 0 && c.Activity != GuestActivity.Hlt)
                 || ((c[GuestPendingDebug] & PendingSingleStep) != 0) == ((c[GuestRflags] & RflagsTf) != 0 && (c[GuestDebugctl] & DebugctlBtf) == 0));

@@ -42,13 +42,15 @@ public static partial class EntryRules
             yield return rule;
     }
 
-    private static EntryRule Segment(string name, VmcsField field, Func<EntryContext, bool> holds) => Guest(SegmentSection, name, field, SegmentReads, holds);
+    private static EntryRule Segment(string name, VmcsField field, Func<EntryContext, bool> holds) => Guest(SegmentSection, name, field,
+        SegmentReads, holds);
 
     private static IEnumerable<EntryRule> Virtual8086Rules(SegmentFields s)
     {
         yield return Segment($"in virtual-8086 mode, guest {s.Name} base is its selector times 16", s.Base,
             c => !c.IsVirtual8086 || c[s.Base] == c[s.Selector] << 4);
-        yield return Segment($"in virtual-8086 mode, guest {s.Name} limit is FFFFH", s.Limit, c => !c.IsVirtual8086 || c[s.Limit] == Virtual8086Limit);
+        yield return Segment($"in virtual-8086 mode, guest {s.Name} limit is FFFFH", s.Limit, c => !c.IsVirtual8086
+            || c[s.Limit] == Virtual8086Limit);
         yield return Segment($"in virtual-8086 mode, guest {s.Name} access rights are F3H", s.AccessRights,
             c => !c.IsVirtual8086 || c[s.AccessRights] == Virtual8086Rights);
     }
@@ -107,7 +109,8 @@ public static partial class EntryRules
                 c => !Checked(c) || c.IsUnrestricted || s.Of(c).Type > 11 || (uint)s.Of(c).Dpl >= (c[s.Selector] & SelectorRpl));
         }
 
-        yield return Segment($"S of a usable guest {s.Name} is 1", s.AccessRights, c => !Checked(c) || (c[s.AccessRights] & SegmentRegister.SystemBit) != 0);
+        yield return Segment($"S of a usable guest {s.Name} is 1", s.AccessRights, c => !Checked(c)
+            || (c[s.AccessRights] & SegmentRegister.SystemBit) != 0);
         yield return Segment($"P of a usable guest {s.Name} is 1", s.AccessRights, c => !Checked(c) || s.Of(c).Present);
         yield return Segment($"reserved bits 11:8 of a usable guest {s.Name}'s access rights are 0", s.AccessRights,
             c => !Checked(c) || (c[s.AccessRights] & DescriptorReserved) == 0);
@@ -121,11 +124,13 @@ public static partial class EntryRules
         yield return Segment("guest TR is a busy TSS: 16-bit or 32-bit, or just 64-bit for an IA-32e mode guest", GuestTrAccessRights,
             c => SegmentFields.Tr.Of(c).Type == 11 || (SegmentFields.Tr.Of(c).Type == 3 && !c.IsIa32e));
         yield return Segment("guest TR is usable", GuestTrAccessRights, c => SegmentFields.Tr.Of(c).Usable);
-        yield return Segment("a usable guest LDTR holds an LDT", GuestLdtrAccessRights, c => !SegmentFields.Ldtr.Of(c).Usable || SegmentFields.Ldtr.Of(c).Type == 2);
+        yield return Segment("a usable guest LDTR holds an LDT", GuestLdtrAccessRights, c => !SegmentFields.Ldtr.Of(c).Usable
+            || SegmentFields.Ldtr.Of(c).Type == 2);
         foreach (SegmentFields s in (SegmentFields[])[SegmentFields.Tr, SegmentFields.Ldtr])
         {
             bool Checked(EntryContext c) => s.Number == SegmentFields.Tr.Number || s.Of(c).Usable;
-            yield return Segment($"S of a usable guest {s.Name} is 0", s.AccessRights, c => !Checked(c) || (c[s.AccessRights] & SegmentRegister.SystemBit) == 0);
+            yield return Segment($"S of a usable guest {s.Name} is 0", s.AccessRights, c => !Checked(c)
+                || (c[s.AccessRights] & SegmentRegister.SystemBit) == 0);
             yield return Segment($"P of a usable guest {s.Name} is 1", s.AccessRights, c => !Checked(c) || s.Of(c).Present);
             yield return Segment($"reserved bits 11:8 of a usable guest {s.Name}'s access rights are 0", s.AccessRights,
                 c => !Checked(c) || (c[s.AccessRights] & DescriptorReserved) == 0);

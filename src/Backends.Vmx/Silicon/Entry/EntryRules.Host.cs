@@ -13,8 +13,10 @@ public static partial class EntryRules
     private static IEnumerable<EntryRule> HostState()
     {
         const string Registers = "27.2.2";
-        yield return Host(Registers, "host CR0 sets the bits fixed in VMX operation", HostCr0, c => IsFixed(c[HostCr0], c.Capabilities.Cr0Fixed0, c.Capabilities.Cr0Fixed1));
-        yield return Host(Registers, "host CR4 sets the bits fixed in VMX operation", HostCr4, c => IsFixed(c[HostCr4], c.Capabilities.Cr4Fixed0, c.Capabilities.Cr4Fixed1));
+        yield return Host(Registers, "host CR0 sets the bits fixed in VMX operation", HostCr0, c => IsFixed(c[HostCr0], c.Capabilities.Cr0Fixed0,
+            c.Capabilities.Cr0Fixed1));
+        yield return Host(Registers, "host CR4 sets the bits fixed in VMX operation", HostCr4, c => IsFixed(c[HostCr4], c.Capabilities.Cr4Fixed0,
+            c.Capabilities.Cr4Fixed1));
         yield return Host(Registers, "host CR3 is within the physical-address width", HostCr3, c => VmxCapabilities.IsPhysical(c[HostCr3]));
         yield return Host(Registers, "host IA32_SYSENTER_ESP is canonical", HostSysenterEsp, c => IsCanonical(c[HostSysenterEsp]));
         yield return Host(Registers, "host IA32_SYSENTER_EIP is canonical", HostSysenterEip, c => IsCanonical(c[HostSysenterEip]));
@@ -23,7 +25,8 @@ public static partial class EntryRules
         yield return Host(Registers, "with load IA32_EFER, reserved bits of host IA32_EFER are 0", HostEfer,
             c => !c.Has(ExitControl.LoadEfer) || (c[HostEfer] & ~EferDefined) == 0);
         yield return Host(Registers, "with load IA32_EFER, LMA and LME of host IA32_EFER equal host address-space size", HostEfer,
-            c => !c.Has(ExitControl.LoadEfer) || (c[HostEfer] & (EferLma | EferLme)) == (c.Has(ExitControl.HostAddressSpaceSize) ? EferLma | EferLme : 0));
+            c => !c.Has(ExitControl.LoadEfer) || (c[HostEfer] & (EferLma | EferLme)) == (c.Has(ExitControl.HostAddressSpaceSize) ? EferLma | EferLme
+                : 0));
 
         const string Segments = "27.2.3";
         foreach ((VmcsField field, string segment) in HostSelectors)
@@ -58,7 +61,8 @@ public static partial class EntryRules
     }
 
     private static (VmcsField Field, string Name)[] HostSelectors =>
-        [(HostCsSelector, "CS"), (HostSsSelector, "SS"), (HostDsSelector, "DS"), (HostEsSelector, "ES"), (HostFsSelector, "FS"), (HostGsSelector, "GS"), (HostTrSelector, "TR")];
+        [(HostCsSelector, "CS"), (HostSsSelector, "SS"), (HostDsSelector, "DS"), (HostEsSelector, "ES"), (HostFsSelector, "FS"), (HostGsSelector,
+            "GS"), (HostTrSelector, "TR")];
 
     private static (VmcsField Field, string Name)[] HostBases =>
         [(HostFsBase, "FS"), (HostGsBase, "GS"), (HostGdtrBase, "GDTR"), (HostIdtrBase, "IDTR"), (HostTrBase, "TR")];

@@ -11,7 +11,8 @@ public static partial class EntryRules
 
     // The rules to run when fields of just one group were written, which is the usual entry.
     private static readonly EntryRule[][] s_byGroup =
-        [.. Enumerable.Range(0, BitOperations.PopCount((uint)VmcsGroup.All)).Select(bit => s_all.Where(rule => ((int)rule.Reads >> bit & 1) != 0).ToArray())];
+        [.. Enumerable.Range(0, BitOperations.PopCount((uint)VmcsGroup.All)).Select(bit => s_all.Where(rule =>
+            ((int)rule.Reads >> bit & 1) != 0).ToArray())];
 
     /// <summary>All rules.</summary>
     public static ReadOnlySpan<EntryRule> All => s_all;

@@ -18,7 +18,8 @@ public static class BitmapLookup
         return -1;
     }
 
-    /// <summary>Whether an access to ports exits under I/O bitmaps (SDM 3C 25.6.4, 26.1.3): any port's bit is set, or the access wraps past FFFFH.</summary>
+    /// <summary>Whether an access to ports exits under I/O bitmaps (SDM 3C 25.6.4, 26.1.3): any port's bit is set, or the access wraps past
+    /// FFFFH.</summary>
     /// <param name="bitmapA">Ports 0000H to 7FFFH.</param>
     /// <param name="bitmapB">Ports 8000H to FFFFH.</param>
     /// <param name="port">The first port.</param>

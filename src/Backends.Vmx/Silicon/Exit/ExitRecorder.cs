@@ -23,7 +23,8 @@ public static class ExitRecorder
         vmcs.Record(VmcsField.EntryInterruptionInfo, vmcs[VmcsField.EntryInterruptionInfo] & int.MaxValue);
     }
 
-    /// <summary>Fills what a VM entry that failed for guest state or MSR loading has: no more than the reason and the qualification (SDM 3C 27.8).</summary>
+    /// <summary>Fills what a VM entry that failed for guest state or MSR loading has: no more than the reason and the qualification (SDM 3C
+    /// 27.8).</summary>
     public static void EntryFailure(Vmcs vmcs, VmxExitReason reason, ulong qualification)
     {
         vmcs.Record(VmcsField.ExitReason, EntryFailureBit | (uint)reason);

@@ -5,7 +5,8 @@ using Hv.Cpu.Virtualization;
 
 namespace Hv.Backends.Vmx.Silicon.Exit;
 
-/// <summary>VMX non-root operation as the shared processor asks for it. A struct, so that its calls are bound when the run loop is specialised.</summary>
+/// <summary>VMX non-root operation as the shared processor asks for it. A struct, so that its calls are bound when the run loop is
+/// specialised.</summary>
 /// <param name="logical">The logical processor that runs the guest.</param>
 public readonly struct VmxVirtualization(LogicalProcessor logical) : IVirtualization
 {

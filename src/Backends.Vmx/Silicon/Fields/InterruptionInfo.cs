@@ -34,12 +34,14 @@ public readonly record struct InterruptionInfo(uint Value)
     public bool IsValid => (Value & ValidBit) != 0;
 
     /// <summary>Whether the event is an instruction's and needs an instruction length: INT n, INT1, INT3 and INTO.</summary>
-    public bool IsSoftware => Type is InterruptionType.SoftwareInterrupt or InterruptionType.PrivilegedSoftwareException or InterruptionType.SoftwareException;
+    public bool IsSoftware =>
+        Type is InterruptionType.SoftwareInterrupt or InterruptionType.PrivilegedSoftwareException or InterruptionType.SoftwareException;
 
     /// <summary>A valid field.</summary>
     public static InterruptionInfo Of(InterruptionType type, byte vector, bool hasErrorCode) =>
         new(ValidBit | ((uint)type << 8) | vector | (hasErrorCode ? ErrorCodeBit : 0));
 
-    /// <summary>The exceptions that push an error code when delivered in protected mode (SDM 3A table 6-1): #DF #TS #NP #SS #GP #PF #AC #CP.</summary>
+    /// <summary>The exceptions that push an error code when delivered in protected mode (SDM 3A table 6-1): #DF #TS #NP #SS #GP #PF #AC
+    /// #CP.</summary>
     public static bool PushesErrorCode(byte vector) => vector < 32 && ((1u << vector) & 0x0022_7D00) != 0;
 }

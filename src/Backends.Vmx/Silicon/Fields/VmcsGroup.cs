@@ -55,7 +55,8 @@ public static class VmcsGroups
         {
             VmcsField.EntryInterruptionInfo or VmcsField.EntryErrorCode or VmcsField.EntryInstructionLength => VmcsGroup.Injection,
             // Numbers that no check reads.
-            VmcsField.TscOffset or VmcsField.ExceptionBitmap or VmcsField.PageFaultErrorCodeMask or VmcsField.PageFaultErrorCodeMatch => VmcsGroup.None,
+            VmcsField.TscOffset or VmcsField.ExceptionBitmap or VmcsField.PageFaultErrorCodeMask or VmcsField.PageFaultErrorCodeMatch =>
+                VmcsGroup.None,
             _ => VmcsGroup.Controls,
         },
         _ => ClassifyGuest(field),

@@ -38,7 +38,8 @@ public static class EventTransfer
         processor.PendingLength = e.IsSoftware ? length : 0;
     }
 
-    /// <summary>Makes pending debug exceptions the first thing that the processor meets (SDM 3C 27.7.3): unlike an injected event they may exit.</summary>
+    /// <summary>Makes pending debug exceptions the first thing that the processor meets (SDM 3C 27.7.3): unlike an injected event they may
+    /// exit.</summary>
     /// <param name="processor">The processor.</param>
     /// <param name="causes">DR6 bits.</param>
     public static void RaiseDebug(Processor processor, ulong causes)

@@ -31,7 +31,7 @@ public sealed partial class LogicalProcessor
     public string? Refusal { get; private set; }
 
     /// <summary>Runs every entry check at every entry, written or not; for tests of the claim that the skipped ones would pass.</summary>
-    public bool ChecksEverything { get; set; }
+    public bool ChecksEverything { get; init; }
 
     /// <summary>Gives the logical processor what executes guest instructions. Before the first VM entry, once.</summary>
     public void Attach(Processor<VmxVirtualization> processor)
@@ -64,7 +64,8 @@ public sealed partial class LogicalProcessor
             return Refuse(rule);
 
         Processor<VmxVirtualization> processor = _processor!;
-        if (Vmcs[VmcsField.EntryMsrLoadCount] != 0 && MsrAreas.FirstRefused(Vmcs, _memory, VmcsField.EntryMsrLoadAddress, VmcsField.EntryMsrLoadCount) is int entry and not 0)
+        if (Vmcs[VmcsField.EntryMsrLoadCount] != 0 && MsrAreas.FirstRefused(Vmcs, _memory, VmcsField.EntryMsrLoadAddress,
+            VmcsField.EntryMsrLoadCount) is int entry and not 0)
         {
             Refusal = $"VM entry refused: entry {entry} of the VM-entry MSR-load area: SDM 3C 27.4";
             ExitRecorder.EntryFailure(Vmcs, VmxExitReason.EntryFailureMsrLoading, (ulong)entry);

@@ -14,7 +14,8 @@ public sealed partial class LogicalProcessor
 {
     private const uint TimeStampCounter = 0x10;
 
-    /// <summary>Whether an event leaves the guest. If so, the exit is recorded in the VMCS; if not, the event carries what SDM 3C 26.3 changes about the instruction.</summary>
+    /// <summary>Whether an event leaves the guest. If so, the exit is recorded in the VMCS; if not, the event carries what SDM 3C 26.3 changes
+    /// about the instruction.</summary>
     public bool Intercepts(Processor processor, ref CpuEvent e)
     {
         if (!Exit.Intercepts.Exits(Vmcs, _memory, e, out VmxExitReason reason))

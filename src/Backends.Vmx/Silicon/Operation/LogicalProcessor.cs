@@ -39,7 +39,8 @@ public sealed partial class LogicalProcessor
             return VmxResult.InvalidOpcode;
         if (_inVmxOperation)
             return Root.Cpl != 0 ? VmxResult.GeneralProtection : Fail(VmxError.VmxonInRoot);
-        bool fixedBits = IsFixed(Root.Cr0, _capabilities.Cr0Fixed0, _capabilities.Cr0Fixed1) && IsFixed(Root.Cr4, _capabilities.Cr4Fixed0, _capabilities.Cr4Fixed1);
+        bool fixedBits = IsFixed(Root.Cr0, _capabilities.Cr0Fixed0, _capabilities.Cr0Fixed1) && IsFixed(Root.Cr4, _capabilities.Cr4Fixed0,
+            _capabilities.Cr4Fixed1);
         const ulong Enabled = FeatureControlLock | FeatureControlVmxOutsideSmx;
         if (Root.Cpl != 0 || !fixedBits || (Root.FeatureControl & Enabled) != Enabled)
             return VmxResult.GeneralProtection;
@@ -152,7 +153,8 @@ public sealed partial class LogicalProcessor
         return VmxResult.Succeed;
     }
 
-    /// <summary>VMREAD of a field that exists, in root operation at CPL 0 with a current VMCS: what the checks of the full form come to there.</summary>
+    /// <summary>VMREAD of a field that exists, in root operation at CPL 0 with a current VMCS: what the checks of the full form come to
+    /// there.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ulong Vmread(VmcsField field)
     {

@@ -4,7 +4,8 @@ using Hv.Cpu.System;
 
 namespace Hv.Backends.Vmx.Silicon.Operation;
 
-/// <summary>The MSR areas that VM entry loads from and VM exit stores to (SDM 3C 25.7.2, 25.8.2): 16 bytes an entry: index, reserved, value.</summary>
+/// <summary>The MSR areas that VM entry loads from and VM exit stores to (SDM 3C 25.7.2, 25.8.2): 16 bytes an entry: index, reserved,
+/// value.</summary>
 internal static class MsrAreas
 {
     private const uint FsBase = 0xC000_0100, GsBase = 0xC000_0101, FirstX2Apic = 0x800, LastX2Apic = 0x8FF, SmmMonitorControl = 0x9B;
@@ -21,7 +22,8 @@ internal static class MsrAreas
         {
             ulong header = memory.Read(vmcs[address] + (i * EntrySize));
             var index = (uint)header;
-            if (header >> 32 != 0 || index is FsBase or GsBase or SmmMonitorControl or (>= FirstX2Apic and <= LastX2Apic) || !ModelSpecificRegisters.Owns(index))
+            if (header >> 32 != 0 || index is FsBase or GsBase or SmmMonitorControl or (>= FirstX2Apic and <= LastX2Apic)
+                || !ModelSpecificRegisters.Owns(index))
                 return (int)i + 1;
         }
 
