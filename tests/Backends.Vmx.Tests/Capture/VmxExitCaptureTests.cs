@@ -42,9 +42,11 @@ public sealed class VmxExitCaptureTests
     [InlineData(0x0000_0011UL, 0xC09Bu, 0xC093u, 0x11FBu, 2UL, GuestMode.Protected | GuestMode.Code32, 0)]
     [InlineData(0x8000_0011UL, 0xC0FBu, 0xC0F3u, 0x13FBu, 2UL, GuestMode.Protected | GuestMode.LongModeActive | GuestMode.Code32, 3)]
     [InlineData(0x8000_0011UL, 0x00F3u, 0x00F3u, 0x11FBu, 0x2_0002UL, GuestMode.Protected | GuestMode.Virtual8086, 3)]
-    public void The_mode_comes_from_CR0_CS_RFLAGS_and_the_entry_controls(ulong cr0, uint cs, uint ss, uint entry, ulong rflags, GuestMode mode, int cpl)
+    public void The_mode_comes_from_CR0_CS_RFLAGS_and_the_entry_controls(ulong cr0, uint cs, uint ss, uint entry, ulong rflags, GuestMode mode,
+        int cpl)
     {
-        VmExit exit = Capture(s_guest with { Reason = 18, Cr0 = cr0, CsAccessRights = cs, SsAccessRights = ss, EntryControls = entry, Rflags = rflags });
+        VmExit exit = Capture(s_guest with { Reason = 18, Cr0 = cr0, CsAccessRights = cs, SsAccessRights = ss, EntryControls = entry,
+            Rflags = rflags });
         Assert.Equal((mode, cpl), (exit.Mode, exit.Cpl));
     }
 
@@ -55,7 +57,8 @@ public sealed class VmxExitCaptureTests
     [InlineData(0x0060_0008UL, 0x60, 1, false, 0u, false)]
     [InlineData(0xFFFF_0039UL, 0xFFFF, 2, false, 0u, true)]
     [InlineData(0x01F0_0031UL, 0x1F0, 2, true, 0xBEEFu, true)]
-    public void IO_qualification_gives_port_size_direction_and_string(ulong qualification, int port, int size, bool isWrite, uint value, bool isString)
+    public void IO_qualification_gives_port_size_direction_and_string(ulong qualification, int port, int size, bool isWrite, uint value,
+        bool isString)
     {
         VmExit exit = Capture(s_guest with { Reason = 30, Qualification = qualification, OperandValue = 0xDEAD_BEEF, InstructionLength = 1 });
         Assert.Equal(ExitReason.PortIo, exit.Reason);
@@ -108,12 +111,23 @@ public sealed class VmxExitCaptureTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_read_modify_write_exits_for_its_read_and_for_its_store(bool isStore)
+    {
+        VmExit exit = Capture(s_guest with { Reason = 48, Qualification = 0x183, GuestPhysicalAddress = 0x5000, OperandSize = 4,
+            OperandIsStore = isStore, OperandValue = 7 });
+        Assert.Equal(new MemoryExit(new Gpa(0x5000), 4, isStore, false, isStore ? 7UL : 0), exit.Memory);
+    }
+
+    [Theory]
     [InlineData(0x8000_0B0Eu, 0x6u, 0x1234UL, 14, true, 0x6u, 0x1234UL)]
     [InlineData(0x8000_0B0Du, 0x18u, 0UL, 13, true, 0x18u, 0UL)]
     [InlineData(0x8000_0306u, 0x99u, 0UL, 6, false, 0u, 0UL)]
     [InlineData(0x8000_0603u, 0u, 0UL, 3, false, 0u, 0UL)]
     [InlineData(0x8000_0301u, 0u, 0x4000UL, 1, false, 0u, 0UL)]
-    public void Interruption_information_gives_the_exception(uint info, uint error, ulong qualification, int vector, bool hasError, uint code, ulong address)
+    public void Interruption_information_gives_the_exception(uint info, uint error, ulong qualification, int vector, bool hasError, uint code,
+        ulong address)
     {
         VmExit exit = Capture(s_guest with { Reason = 0, InterruptionInfo = info, InterruptionErrorCode = error, Qualification = qualification });
         Assert.Equal(ExitReason.Exception, exit.Reason);
@@ -123,7 +137,8 @@ public sealed class VmxExitCaptureTests
     [Theory]
     [InlineData(0x8000_0202u)]
     [InlineData(0x0000_0306u)]
-    public void An_NMI_or_an_invalid_field_is_unknown(uint info) => Assert.Equal(ExitReason.Unknown, Capture(s_guest with { Reason = 0, InterruptionInfo = info }).Reason);
+    public void An_NMI_or_an_invalid_field_is_unknown(uint info) => Assert.Equal(ExitReason.Unknown, Capture(s_guest with { Reason = 0,
+        InterruptionInfo = info }).Reason);
 
     [Theory]
     [InlineData(1, ExitReason.Cancelled)]
@@ -131,7 +146,8 @@ public sealed class VmxExitCaptureTests
     [InlineData(7, ExitReason.InterruptWindow)]
     [InlineData(49, ExitReason.InternalError)]
     [InlineData(52, ExitReason.BudgetExpired)]
-    public void Reasons_without_payload(int reason, ExitReason neutral) => Assert.Equal(neutral, Capture(s_guest with { Reason = (uint)reason }).Reason);
+    public void Reasons_without_payload(int reason, ExitReason neutral) => Assert.Equal(neutral,
+        Capture(s_guest with { Reason = (uint)reason }).Reason);
 
     [Theory]
     [InlineData(0x8000_0021u)]
@@ -177,10 +193,14 @@ public sealed class VmxExitCaptureTests
         // Linux uapi/asm/vmx.h, an independent transcription of SDM 3D appendix C.
         (int, VmxExitReason)[] expected =
         [
-            (7, VmxExitReason.InterruptWindow), (9, VmxExitReason.TaskSwitch), (11, VmxExitReason.Getsec), (14, VmxExitReason.Invlpg), (19, VmxExitReason.Vmclear),
-            (27, VmxExitReason.Vmxon), (29, VmxExitReason.MovDr), (36, VmxExitReason.Mwait), (40, VmxExitReason.Pause), (43, VmxExitReason.TprBelowThreshold),
-            (44, VmxExitReason.ApicAccess), (46, VmxExitReason.GdtrIdtrAccess), (50, VmxExitReason.Invept), (51, VmxExitReason.Rdtscp), (52, VmxExitReason.PreemptionTimer),
-            (53, VmxExitReason.Invvpid), (54, VmxExitReason.Wbinvd), (55, VmxExitReason.Xsetbv), (59, VmxExitReason.Vmfunc), (63, VmxExitReason.Xsaves),
+            (7, VmxExitReason.InterruptWindow), (9, VmxExitReason.TaskSwitch), (11, VmxExitReason.Getsec), (14, VmxExitReason.Invlpg), (19,
+                VmxExitReason.Vmclear),
+            (27, VmxExitReason.Vmxon), (29, VmxExitReason.MovDr), (36, VmxExitReason.Mwait), (40, VmxExitReason.Pause), (43,
+                VmxExitReason.TprBelowThreshold),
+            (44, VmxExitReason.ApicAccess), (46, VmxExitReason.GdtrIdtrAccess), (50, VmxExitReason.Invept), (51, VmxExitReason.Rdtscp), (52,
+                VmxExitReason.PreemptionTimer),
+            (53, VmxExitReason.Invvpid), (54, VmxExitReason.Wbinvd), (55, VmxExitReason.Xsetbv), (59, VmxExitReason.Vmfunc), (63,
+                VmxExitReason.Xsaves),
             (67, VmxExitReason.Umwait), (74, VmxExitReason.BusLock),
         ];
         Assert.All(expected, e => Assert.Equal(e.Item1, (int)e.Item2));

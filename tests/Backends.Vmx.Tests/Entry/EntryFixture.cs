@@ -6,7 +6,8 @@ using static Hv.Backends.Vmx.Silicon.Fields.VmcsField;
 
 namespace Hv.Backends.Vmx.Tests.Entry;
 
-/// <summary>A VMCS that enters a 64-bit guest from a 64-bit host, on a processor that allows every control, so that each rule can be broken alone.</summary>
+/// <summary>A VMCS that enters a 64-bit guest from a 64-bit host, on a processor that allows every control, so that each rule can be broken
+/// alone.</summary>
 internal sealed class EntryFixture : IDisposable
 {
     /// <summary>A VMCS region, a shadow VMCS region, and a virtual-APIC page with VTPR 50H: the first pages of the pool.</summary>
@@ -50,13 +51,15 @@ internal sealed class EntryFixture : IDisposable
 
     public EntryContext Context => new(Vmcs, Capabilities, Memory) { VmcsPointer = CurrentVmcs, HostInLongMode = HostInLongMode };
 
-    public const ulong Pin = 0x16, Primaries = 0x8400_6172, Secondaries = (ulong)Secondary.EnableEpt, Exits = 0x0003_6DFB | 0x28_0200, Entries = 0x11FB | 0xC204;
+    public const ulong Pin = 0x16, Primaries = 0x8400_6172, Secondaries = (ulong)Secondary.EnableEpt, Exits = 0x0003_6DFB | 0x28_0200,
+        Entries = 0x11FB | 0xC204;
 
     private static (VmcsField, ulong)[] Valid =>
     [
         (PinBasedControls, Pin), (PrimaryControls, Primaries), (SecondaryControls, Secondaries), (ExitControls, Exits), (EntryControls, Entries),
         (EptPointer, 0x10_4000 | 0x1E),
-        (HostCr0, 0x8005_0033), (HostCr3, 0x1000), (HostCr4, 0x2020), (HostEfer, 0xD01), (HostPat, 0x0007_0406_0007_0406), (HostRip, 0xFFFF_8000_0000_1000),
+        (HostCr0, 0x8005_0033), (HostCr3, 0x1000), (HostCr4, 0x2020), (HostEfer, 0xD01), (HostPat, 0x0007_0406_0007_0406), (HostRip,
+            0xFFFF_8000_0000_1000),
         (HostCsSelector, 0x08), (HostSsSelector, 0x10), (HostDsSelector, 0x10), (HostEsSelector, 0x10), (HostTrSelector, 0x18),
         (GuestCr0, 0x8005_0033), (GuestCr3, 0x1000), (GuestCr4, 0x2020), (GuestEfer, 0xD01), (GuestPat, 0x0007_0406_0007_0406), (GuestDr7, 0x400),
         (GuestCsSelector, 0x08), (GuestCsAccessRights, 0xA09B), (GuestCsLimit, 0xFFFF_FFFF),

@@ -35,7 +35,8 @@ internal static partial class EntryRuleCases
 
     private static IEnumerable<EntryRuleCase> Other() =>
     [
-        new("outside 64-bit mode, bits 63:32 of guest RIP are 0", [(GuestCsAccessRights, 0xC09B), (GuestRip, 0xFFFF_FFFF)], [(GuestCsAccessRights, 0xC09B), (GuestRip, 0x1_0000_0000)]),
+        new("outside 64-bit mode, bits 63:32 of guest RIP are 0", [(GuestCsAccessRights, 0xC09B), (GuestRip, 0xFFFF_FFFF)], [(GuestCsAccessRights,
+            0xC09B), (GuestRip, 0x1_0000_0000)]),
         // The first address past the canonical half is legal: bits 63:48 are identical.
         new("in 64-bit mode, bits 63:48 of guest RIP are identical", [(GuestRip, 0x0000_FFFF_FFFF_FFFF)], [(GuestRip, 0x0001_0000_0000_0000)]),
         new("reserved bits of guest RFLAGS are 0, and bit 1 is 1", [(GuestRflags, 0x3D_7FD7 & ~Vm)], [(GuestRflags, 0)]),
@@ -44,18 +45,22 @@ internal static partial class EntryRuleCases
             [(EntryInterruptionInfo, Valid31 | 0x20), (GuestRflags, If | 2)], [(EntryInterruptionInfo, Valid31 | 0x20)]),
         new("the activity state is one that IA32_VMX_MISC[8:6] reports", [(GuestActivityState, 3)], [(GuestActivityState, 4)]),
         new("the activity state is not HLT above CPL 0", [(GuestActivityState, 1)],
-            [(GuestActivityState, 1), (GuestSsSelector, 0x13), (GuestCsSelector, 0x0B), (GuestSsAccessRights, 0xC0F3), (GuestCsAccessRights, 0xA0FB)]),
-        new("the activity state is active where STI or MOV SS blocks", [(GuestInterruptibility, 2)], [(GuestInterruptibility, 2), (GuestActivityState, 1)]),
+            [(GuestActivityState, 1), (GuestSsSelector, 0x13), (GuestCsSelector, 0x0B), (GuestSsAccessRights, 0xC0F3), (GuestCsAccessRights,
+                0xA0FB)]),
+        new("the activity state is active where STI or MOV SS blocks", [(GuestInterruptibility, 2)], [(GuestInterruptibility, 2),
+            (GuestActivityState, 1)]),
         new("the injected event is one that the activity state lets through",
             [(GuestActivityState, 2), (EntryInterruptionInfo, Valid31 | 0x312)], [(GuestActivityState, 1), (EntryInterruptionInfo, Valid31 | 0x306)]),
         new("reserved bits 31:5 of the interruptibility state are 0", [(GuestInterruptibility, 8)], [(GuestInterruptibility, 0x20)]),
-        new("STI and MOV SS do not block at the same time", [(GuestInterruptibility, 1), (GuestRflags, If | 2)], [(GuestInterruptibility, 3), (GuestRflags, If | 2)]),
+        new("STI and MOV SS do not block at the same time", [(GuestInterruptibility, 1), (GuestRflags, If | 2)], [(GuestInterruptibility, 3),
+            (GuestRflags, If | 2)]),
         new("STI does not block where IF of guest RFLAGS is 0", [(GuestInterruptibility, 1), (GuestRflags, If | 2)], [(GuestInterruptibility, 1)]),
         new("neither STI nor MOV SS blocks where an external interrupt is injected",
             [(EntryInterruptionInfo, Valid31 | 0x20), (GuestRflags, If | 2), (GuestInterruptibility, 8)],
             [(EntryInterruptionInfo, Valid31 | 0x20), (GuestRflags, If | 2), (GuestInterruptibility, 1)]),
         new("MOV SS does not block where an NMI is injected",
-            [(EntryInterruptionInfo, Valid31 | 0x202), (GuestInterruptibility, 1), (GuestRflags, If | 2)], [(EntryInterruptionInfo, Valid31 | 0x202), (GuestInterruptibility, 2)]),
+            [(EntryInterruptionInfo, Valid31 | 0x202), (GuestInterruptibility, 1), (GuestRflags, If | 2)], [(EntryInterruptionInfo, Valid31
+                | 0x202), (GuestInterruptibility, 2)]),
         new("outside SMM, SMI does not block", [(GuestInterruptibility, 8)], [(GuestInterruptibility, 4)]),
         new("with virtual NMIs, NMI does not block where an NMI is injected",
             [(EntryInterruptionInfo, Valid31 | 0x202), (GuestInterruptibility, 8)],
@@ -65,15 +70,18 @@ internal static partial class EntryRuleCases
         new("where STI or MOV SS blocks or the guest is halted, BS is pending just if TF is set and BTF is clear",
             [(GuestInterruptibility, 2), (GuestRflags, Tf | 2), (GuestPendingDebug, 0x4000)], [(GuestInterruptibility, 2), (GuestRflags, Tf | 2)]),
         new("without RTM, no debug exception of a transaction is pending", [(GuestPendingDebug, 0x1000)], [(GuestPendingDebug, 0x1_1000)]),
-        new("a VMCS link pointer is page-aligned and within the physical-address width", [(VmcsLinkPointer, Region)], [(VmcsLinkPointer, Region | 8)]),
-        new("the linked VMCS has this processor's revision, and is a shadow just with VMCS shadowing", [(VmcsLinkPointer, Region)], [(VmcsLinkPointer, ShadowRegion)]),
+        new("a VMCS link pointer is page-aligned and within the physical-address width", [(VmcsLinkPointer, Region)], [(VmcsLinkPointer, Region
+            | 8)]),
+        new("the linked VMCS has this processor's revision, and is a shadow just with VMCS shadowing", [(VmcsLinkPointer, Region)],
+            [(VmcsLinkPointer, ShadowRegion)]),
         new("the linked VMCS is not the current one", [(VmcsLinkPointer, Region)], [(VmcsLinkPointer, CurrentVmcs)]),
         .. Enumerable.Range(0, 4).Select(i => new EntryRuleCase($"with EPT and PAE paging, reserved bits of a present Guest PDPTE{i} are 0",
             Guest32((GuestPdpte0 + (uint)(2 * i), 0x1E6)), Guest32((GuestPdpte0 + (uint)(2 * i), i < 2 ? 0x3UL : 0x21UL)))),
     ];
 
     private static (VmcsField, ulong)[] RealMode(params (VmcsField, ulong)[] changes) =>
-        Guest32([(SecondaryControls, Unrestricted), (GuestCr0, 0x30), (GuestCr4, 0x2000), (GuestCsAccessRights, 0x9B), (GuestCsLimit, 0xFFFF), .. changes]);
+        Guest32([(SecondaryControls, Unrestricted), (GuestCr0, 0x30), (GuestCr4, 0x2000), (GuestCsAccessRights, 0x9B), (GuestCsLimit, 0xFFFF),
+            .. changes]);
 
     private static (VmcsField, ulong)[] Virtual8086(params (VmcsField, ulong)[] changes) =>
     [

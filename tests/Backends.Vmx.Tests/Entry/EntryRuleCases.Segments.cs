@@ -26,8 +26,10 @@ internal static partial class EntryRuleCases
         new("RPL of guest SS equals RPL of guest CS, outside virtual-8086 mode and unrestricted guest",
             [(SecondaryControls, Unrestricted), (GuestCsSelector, 0x0B)], [(GuestCsSelector, 0x0B)]),
         .. s_codeAndData.SelectMany(Virtual8086Cases),
-        .. new[] { "TR", "FS", "GS" }.Select(s => new EntryRuleCase($"guest {s} base is canonical", [(Base(s), LastCanonical)], [(Base(s), NotCanonical)])),
-        new("a usable guest LDTR's base is canonical", [(GuestLdtrBase, NotCanonical)], [(GuestLdtrAccessRights, 0x82), (GuestLdtrBase, NotCanonical)]),
+        .. new[] { "TR", "FS", "GS" }.Select(s => new EntryRuleCase($"guest {s} base is canonical", [(Base(s), LastCanonical)], [(Base(s),
+            NotCanonical)])),
+        new("a usable guest LDTR's base is canonical", [(GuestLdtrBase, NotCanonical)], [(GuestLdtrAccessRights, 0x82), (GuestLdtrBase,
+            NotCanonical)]),
         new("bits 63:32 of guest CS base are 0", [(GuestCsBase, 0xFFFF_FFFF)], [(GuestCsBase, 0x1_0000_0000)]),
         .. new[] { "SS", "DS", "ES" }.Select(s => new EntryRuleCase($"bits 63:32 of a usable guest {s}'s base are 0",
             [(Base(s), 0x1_0000_0000), (Rights(s), 0x1_0000)], [(Base(s), 0x1_0000_0000)])),
@@ -45,7 +47,8 @@ internal static partial class EntryRuleCases
             RealMode((GuestSsAccessRights, 0xC0F3), (GuestCsAccessRights, 0xFB))),
         .. s_codeAndData.SelectMany(CommonCases),
         .. new[] { "DS", "ES", "FS", "GS" }.SelectMany(DataCases),
-        new("guest TR is a busy TSS: 16-bit or 32-bit, or just 64-bit for an IA-32e mode guest", Guest32((GuestTrAccessRights, 0x83)), [(GuestTrAccessRights, 0x83)]),
+        new("guest TR is a busy TSS: 16-bit or 32-bit, or just 64-bit for an IA-32e mode guest", Guest32((GuestTrAccessRights, 0x83)),
+            [(GuestTrAccessRights, 0x83)]),
         new("guest TR is usable", [(GuestTrAccessRights, 0x8B)], [(GuestTrAccessRights, 0x1_008B)]),
         new("a usable guest LDTR holds an LDT", [(GuestLdtrAccessRights, 0x82)], [(GuestLdtrAccessRights, 0x83)]),
         .. new[] { "TR", "LDTR" }.SelectMany(SystemCases),
@@ -64,13 +67,15 @@ internal static partial class EntryRuleCases
         new($"P of a usable guest {s} is 1", s is "CS" ? [] : [(Rights(s), 0x1_0000)], [(Rights(s), Good(s) & ~0x80UL)]),
         new($"reserved bits 11:8 of a usable guest {s}'s access rights are 0", [(Rights(s), Good(s) | 0x1000)], [(Rights(s), Good(s) | 0x800)]),
         new($"reserved bits 31:17 of a usable guest {s}'s access rights are 0", [(Rights(s), Good(s))], [(Rights(s), Good(s) | 0x2_0000)]),
-        new($"G of a usable guest {s} fits its limit", [(Rights(s), Good(s) & ~0x8000UL), (Limit(s), 0xF_FFFF)], [(Rights(s), Good(s) & ~0x8000UL), (Limit(s), 0x10_0000)]),
+        new($"G of a usable guest {s} fits its limit", [(Rights(s), Good(s) & ~0x8000UL), (Limit(s), 0xF_FFFF)], [(Rights(s), Good(s) & ~0x8000UL),
+            (Limit(s), 0x10_0000)]),
     ];
 
     private static IEnumerable<EntryRuleCase> DataCases(string s) =>
     [
         new($"a usable guest {s} is accessed, and readable where it holds code", [(Rights(s), 0xC09B)], [(Rights(s), 0xC099)]),
-        new($"DPL of a usable, non-conforming guest {s} is at least its RPL, but for an unrestricted guest", [(Selector(s), 0x13), (Rights(s), 0xC0F3)], [(Selector(s), 0x13)]),
+        new($"DPL of a usable, non-conforming guest {s} is at least its RPL, but for an unrestricted guest", [(Selector(s), 0x13), (Rights(s),
+            0xC0F3)], [(Selector(s), 0x13)]),
     ];
 
     private static IEnumerable<EntryRuleCase> SystemCases(string s) =>
@@ -79,6 +84,7 @@ internal static partial class EntryRuleCases
         new($"P of a usable guest {s} is 1", [(Rights(s), Good(s))], [(Rights(s), Good(s) & ~0x80UL)]),
         new($"reserved bits 11:8 of a usable guest {s}'s access rights are 0", [(Rights(s), Good(s))], [(Rights(s), Good(s) | 0x100)]),
         new($"reserved bits 31:17 of a usable guest {s}'s access rights are 0", [(Rights(s), Good(s))], [(Rights(s), Good(s) | 0x2_0000)]),
-        new($"G of a usable guest {s} fits its limit", [(Rights(s), Good(s) | 0x8000), (Limit(s), 0xFFFF_FFFF)], [(Rights(s), Good(s) | 0x8000), (Limit(s), 0xFFFF_FFFE)]),
+        new($"G of a usable guest {s} fits its limit", [(Rights(s), Good(s) | 0x8000), (Limit(s), 0xFFFF_FFFF)], [(Rights(s), Good(s) | 0x8000),
+            (Limit(s), 0xFFFF_FFFE)]),
     ];
 }

@@ -70,7 +70,8 @@ public sealed class EntryRuleTests
         }
     }
 
-    /// <summary>A rule that is not run when a group was not written must not depend on it: every case's fields are in groups that the rule reads.</summary>
+    /// <summary>A rule that is not run when a group was not written must not depend on it: every case's fields are in groups that the rule
+    /// reads.</summary>
     [Theory]
     [MemberData(nameof(Rules))]
     public void The_groups_of_a_rule_cover_the_fields_that_break_it(string name)

@@ -30,7 +30,8 @@ public sealed class EptTests : IDisposable
     private EptWalk Walk(ulong address, ulong access) => Ept.Walk(_memory, _pml4 | 0x1E, address, access);
 
     [Fact]
-    public void Four_levels_lead_to_the_page() => Assert.Equal(new EptWalk(EptOutcome.Translated, 0x1_2345_6ABC, 7), Walk(Address | 0xABC, R | W | X));
+    public void Four_levels_lead_to_the_page() => Assert.Equal(new EptWalk(EptOutcome.Translated, 0x1_2345_6ABC, 7), Walk(Address | 0xABC, R | W
+        | X));
 
     [Fact]
     public void Large_pages_end_the_walk_early()
@@ -94,7 +95,8 @@ public sealed class EptTests : IDisposable
     [InlineData(GuestAccess.Execute, R, 0x18CUL)]
     [InlineData(GuestAccess.Write | GuestAccess.Read | GuestAccess.PageWalk, R, 0x08BUL)]
     [InlineData(GuestAccess.Read | GuestAccess.User, 0UL, 0x181UL)]
-    public void A_violation_says_the_access_the_permissions_and_whether_it_was_a_page_walk(GuestAccess access, ulong permissions, ulong qualification) =>
+    public void A_violation_says_the_access_the_permissions_and_whether_it_was_a_page_walk(GuestAccess access, ulong permissions,
+        ulong qualification) =>
         Assert.Equal(qualification, Qualification.EptViolation(access, permissions));
 
     public void Dispose() => _guest.Dispose();
