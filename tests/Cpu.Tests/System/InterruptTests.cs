@@ -171,6 +171,7 @@ public sealed class InterruptTests
     [InlineData(6, 0x000, "13(1)")]                 // benign, then #GP: serial
     [InlineData(12, 0x000, "8(0)")]
     [InlineData(11, 0x000, "8(0)")]
+    [InlineData(0, SystemMachine.Data32, "8(0)")]
     public void Double_fault_table(int first, int selector, string expected)
     {
         using var m = new SystemMachine(CpuMode.Protected32);
