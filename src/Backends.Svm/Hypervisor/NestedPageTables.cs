@@ -4,8 +4,8 @@ using Hv.Core.Memory;
 namespace Hv.Backends.Svm.Hypervisor;
 
 /// <summary>
-/// The hypervisor's nested tables: guest-physical to system-physical, which is the identity for slots. RAM is mapped for everything, read-only slots without W, and
-/// holes not at all, so that an access there is a #VMEXIT (APM 2 15.25). The largest page that fits is used.
+/// The hypervisor's nested tables: guest-physical to system-physical, which is the identity for slots. RAM is mapped for everything, read-only
+/// slots without W, and holes not at all, so that an access there is a #VMEXIT (APM 2 15.25). The largest page that fits is used.
 /// </summary>
 public sealed class NestedPageTables
 {
@@ -27,7 +27,8 @@ public sealed class NestedPageTables
     /// <summary>The address for nCR3.</summary>
     public Hpa Root { get; }
 
-    /// <summary>Replaces all mappings by those of <paramref name="slots"/>. Pages of the old tables are used again. TLBs must be flushed afterwards.</summary>
+    /// <summary>Replaces all mappings by those of <paramref name="slots"/>. Pages of the old tables are used again. TLBs must be flushed
+    /// afterwards.</summary>
     public void Build(IReadOnlyList<MemorySlot> slots)
     {
         _used = 0;

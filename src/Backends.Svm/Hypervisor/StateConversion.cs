@@ -4,8 +4,8 @@ using Hv.Core.Registers;
 namespace Hv.Backends.Svm.Hypervisor;
 
 /// <summary>
-/// Between the neutral system registers and a VMCB's save area. The VMCB holds no DR0-DR3, XCR0, TSC, TSC_AUX and APIC_BASE: those the hypervisor keeps in the
-/// processor's own registers, as real ones do. The guest never sees EFER.SVME, which VMRUN demands (APM 2 15.5.1).
+/// Between the neutral system registers and a VMCB's save area. The VMCB holds no DR0-DR3, XCR0, TSC, TSC_AUX and APIC_BASE: those the hypervisor
+/// keeps in the processor's own registers, as real ones do. The guest never sees EFER.SVME, which VMRUN demands (APM 2 15.5.1).
 /// </summary>
 public static class StateConversion
 {

@@ -17,8 +17,9 @@ public sealed class SvmBackend : IBackend
     public ExitEncoding Encoding { get; } = new([0x0F, 0x01, 0xD9]);
 
     /// <inheritdoc/>
-    public BackendCapabilities Capabilities => BackendCapabilities.RealMode | BackendCapabilities.Protected32 | BackendCapabilities.Paging32 | BackendCapabilities.Long64
-        | BackendCapabilities.UserMode | BackendCapabilities.GuestExceptions | BackendCapabilities.Deterministic | BackendCapabilities.ExceptionIntercept
+    public BackendCapabilities Capabilities => BackendCapabilities.RealMode | BackendCapabilities.Protected32 | BackendCapabilities.Paging32
+        | BackendCapabilities.Long64 | BackendCapabilities.UserMode | BackendCapabilities.GuestExceptions | BackendCapabilities.Deterministic
+        | BackendCapabilities.ExceptionIntercept
         | BackendCapabilities.UserHypercalls | BackendCapabilities.LegacyTasks;
 
     /// <inheritdoc/>

@@ -4,7 +4,8 @@ using Hv.Core.Exits;
 
 namespace Hv.Backends.Svm.Hypervisor;
 
-/// <summary>Turns a VMCB after #VMEXIT into the neutral exit. Pure and total: a code that has no neutral meaning is <see cref="ExitReason.Unknown"/>.</summary>
+/// <summary>Turns a VMCB after #VMEXIT into the neutral exit. Pure and total: a code that has no neutral meaning is
+/// <see cref="ExitReason.Unknown"/>.</summary>
 public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
 {
     private const ulong Pe = 1, Lma = 1ul << 10, VirtualMode = 1ul << 17;
@@ -38,7 +39,8 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
     public static ExitSite SiteOf(in Vmcb vmcb) =>
         new(vmcb.Save.Rip, InstructionLength(vmcb.Control, vmcb.Save.Rip), ModeOf(vmcb.Save), (byte)(vmcb.Save.Cpl & 3));
 
-    /// <summary>RIP past the instruction that exited: nRIP, or where the processor saves none, RIP and the length that is known from the code.</summary>
+    /// <summary>RIP past the instruction that exited: nRIP, or where the processor saves none, RIP and the length that is known from the
+    /// code.</summary>
     public static ulong AfterInstruction(in Vmcb vmcb, in ExitSite site)
     {
         if (vmcb.Control.NextRip != 0)
@@ -47,8 +49,8 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
         return (site.Mode & GuestMode.Code64) != 0 ? next : (uint)next;
     }
 
-    // Without nRIP the length is fixed for instructions that take no prefix in practice (APM 2 15.7.1 tells hypervisors to decode otherwise); EXITINFO2 of IOIO is the
-    // next RIP in any case. nRIP is 0 for exits that are not an instruction's.
+    // Without nRIP the length is fixed for instructions that take no prefix in practice (APM 2 15.7.1 tells hypervisors to decode otherwise);
+    // EXITINFO2 of IOIO is the next RIP in any case. nRIP is 0 for exits that are not an instruction's.
     private static byte InstructionLength(in VmcbControl control, ulong rip)
     {
         ulong next = control.ExitCode == SvmExitCode.IOIO ? control.ExitInfo2 : control.NextRip;
@@ -103,14 +105,16 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
         var fault = (NestedFault)numbers.Info1;
         bool isFetch = (fault & NestedFault.Fetch) != 0;
         bool isWrite = (fault & NestedFault.Write) != 0 && !isFetch && raw.Operand.IsWrite;
-        return VmExit.FromMemory(site, numbers, new MemoryExit(new Gpa(numbers.Info2), raw.Operand.Size, isWrite, isFetch, isWrite ? raw.Operand.Value : 0));
+        ulong value = isWrite ? raw.Operand.Value : 0;
+        return VmExit.FromMemory(site, numbers, new MemoryExit(new Gpa(numbers.Info2), raw.Operand.Size, isWrite, isFetch, value));
     }
 
     private static VmExit FromException(in SvmRawExit raw, in ExitSite site, in RawExit numbers)
     {
         byte vector = (byte)(numbers.Code - (ulong)SvmExitCode.EXCP0);
         bool hasErrorCode = ExceptionVectors.PushErrorCode(vector);
-        return VmExit.FromException(site, numbers,
-            new ExceptionExit(vector, hasErrorCode, hasErrorCode ? (uint)numbers.Info1 : 0, vector == ExceptionVectors.PageFault ? numbers.Info2 : 0));
+        uint errorCode = hasErrorCode ? (uint)numbers.Info1 : 0;
+        ulong address = vector == ExceptionVectors.PageFault ? numbers.Info2 : 0;
+        return VmExit.FromException(site, numbers, new ExceptionExit(vector, hasErrorCode, errorCode, address));
     }
 }

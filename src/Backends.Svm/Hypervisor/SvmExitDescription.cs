@@ -15,7 +15,8 @@ public static class SvmExitDescription
         >= SvmExitCode.DR0_READ and < SvmExitCode.DR0_READ + 16 => Numbered("VMEXIT_DR", code - SvmExitCode.DR0_READ, "_READ"),
         >= SvmExitCode.DR0_WRITE and < SvmExitCode.DR0_WRITE + 16 => Numbered("VMEXIT_DR", code - SvmExitCode.DR0_WRITE, "_WRITE"),
         >= SvmExitCode.EXCP0 and < SvmExitCode.EXCP0 + 32 => Numbered("VMEXIT_EXCP", code - SvmExitCode.EXCP0, ""),
-        >= SvmExitCode.CR0_WRITE_TRAP and < SvmExitCode.CR0_WRITE_TRAP + 16 => Numbered("VMEXIT_CR", code - SvmExitCode.CR0_WRITE_TRAP, "_WRITE_TRAP"),
+        >= SvmExitCode.CR0_WRITE_TRAP and < SvmExitCode.CR0_WRITE_TRAP + 16 =>
+            Numbered("VMEXIT_CR", code - SvmExitCode.CR0_WRITE_TRAP, "_WRITE_TRAP"),
         _ => Enum.GetName(code) is { } name ? "VMEXIT_" + name : $"exit code {(long)code:X}H",
     };
 
@@ -33,7 +34,8 @@ public static class SvmExitDescription
         SvmExitCode.MSR => raw.Info1 == 0 ? "RDMSR" : "WRMSR",
         SvmExitCode.NPF => DescribeNestedFault((NestedFault)raw.Info1, raw.Info2),
         SvmExitCode.EXCP0 + ExceptionVectors.PageFault => $"error 0x{raw.Info1:x} address 0x{raw.Info2:x}",
-        >= SvmExitCode.EXCP0 and < SvmExitCode.EXCP0 + 32 => ExceptionVectors.PushErrorCode((byte)(code - SvmExitCode.EXCP0)) ? $"error 0x{raw.Info1:x}" : "",
+        >= SvmExitCode.EXCP0 and < SvmExitCode.EXCP0 + 32 =>
+            ExceptionVectors.PushErrorCode((byte)(code - SvmExitCode.EXCP0)) ? $"error 0x{raw.Info1:x}" : "",
         >= SvmExitCode.CR0_READ and < SvmExitCode.DR0_READ => raw.Info1 >> 63 != 0 ? $"GPR {raw.Info1 & 0xF}" : "",
         >= SvmExitCode.DR0_READ and < SvmExitCode.EXCP0 => $"GPR {raw.Info1 & 0xF}",
         SvmExitCode.SWINT => $"vector {raw.Info1 & 0xFF}",

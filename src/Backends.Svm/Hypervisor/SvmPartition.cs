@@ -70,14 +70,18 @@ public sealed class SvmPartition : IPartition, IMemoryObserver
         foreach (MemorySlot slot in Memory.Slots)
         {
             if (slot.Start.Value + slot.Size > HostMemory.Base)
-                throw new HvException($"mapping the memory slot {slot.Start}+0x{slot.Size:x} failed: SVM's nested page tables reach 2^{NestedPageWalker.GuestAddressBits} bytes");
+            {
+                throw new HvException($"mapping the memory slot {slot.Start}+0x{slot.Size:x} failed: "
+                    + $"SVM's nested page tables reach 2^{NestedPageWalker.GuestAddressBits} bytes");
+            }
         }
 
         _tables.Build(Memory.Slots);
         _builtVersion = version;
     }
 
-    // The guest may touch without an exit what its own processor keeps for it, but for EFER, whose SVME bit is the hypervisor's, and the time stamp, which has an offset.
+    // The guest may touch without an exit what its own processor keeps for it, but for EFER, whose SVME bit is the hypervisor's, and the time
+    // stamp, which has an offset.
     private void AllowGuestMsrs()
     {
         foreach (uint first in new uint[] { 0, 0xC000_0000, 0xC001_0000 })

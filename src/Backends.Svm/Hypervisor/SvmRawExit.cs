@@ -5,11 +5,13 @@ namespace Hv.Backends.Svm.Hypervisor;
 
 /// <summary>What the hypervisor's instruction emulator found out about an access that the VMCB does not describe: NPF and OUTS exits.</summary>
 /// <param name="Size">Bytes of the access, 1..8.</param>
-/// <param name="IsWrite">Whether the step that waits writes. An instruction that reads and then writes waits for its read first, though its nested fault says W.</param>
+/// <param name="IsWrite">Whether the step that waits writes. An instruction that reads and then writes waits for its read first, though its nested
+/// fault says W.</param>
 /// <param name="Value">For a write, the bytes, zero-extended.</param>
 public readonly record struct EmulatedOperand(byte Size, bool IsWrite, ulong Value);
 
-/// <summary>Everything that <see cref="SvmExitCapture"/> reads: the VMCB after a #VMEXIT, the general registers that the VMCB does not hold, and the emulator's finding.</summary>
+/// <summary>Everything that <see cref="SvmExitCapture"/> reads: the VMCB after a #VMEXIT, the general registers that the VMCB does not hold, and
+/// the emulator's finding.</summary>
 public readonly ref struct SvmRawExit
 {
     /// <summary>The VMCB as the silicon left it.</summary>

@@ -9,7 +9,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Backends.Svm.Hypervisor;
 
 /// <summary>Answers to exits: results, RIP past the instruction, injected faults, and the exits that the hypervisor answers itself.</summary>
-public sealed unsafe partial class SvmVcpu
+public sealed partial class SvmVcpu
 {
     /// <inheritdoc/>
     public void Complete(in ExitCompletion completion)
@@ -18,7 +18,7 @@ public sealed unsafe partial class SvmVcpu
         if (!_awaitsCompletion)
             return;
         _awaitsCompletion = false;
-        ref Vmcb vmcb = ref *_vmcb;
+        ref Vmcb vmcb = ref Vmcb;
         ref CpuState s = ref _core.Engine.State;
         if (completion.Kind == CompletionKind.Fault)
         {
@@ -57,12 +57,14 @@ public sealed unsafe partial class SvmVcpu
             Retire(ref vmcb, ref s, SvmExitCapture.AfterInstruction(in vmcb, SvmExitCapture.SiteOf(in vmcb)));
     }
 
-    /// <summary>Exits that are no business of the host's: the SVM instructions, which do not exist for the guest, and the registers that VMCB fields stand for.</summary>
+    /// <summary>Exits that are no business of the host's: the SVM instructions, which do not exist for the guest, and the registers that VMCB
+    /// fields stand for.</summary>
     private bool TryHandle(ref Vmcb vmcb, ref CpuState s)
     {
         switch (vmcb.Control.ExitCode)
         {
-            case SvmExitCode.VMRUN or SvmExitCode.VMLOAD or SvmExitCode.VMSAVE or SvmExitCode.STGI or SvmExitCode.CLGI or SvmExitCode.SKINIT or SvmExitCode.INVLPGA:
+            case SvmExitCode.VMRUN or SvmExitCode.VMLOAD or SvmExitCode.VMSAVE or SvmExitCode.STGI or SvmExitCode.CLGI
+                or SvmExitCode.SKINIT or SvmExitCode.INVLPGA:
                 _inject = EventRecord.Of(EventType.Exception, ExceptionVectors.InvalidOpcode);
                 return true;
 
@@ -116,7 +118,8 @@ public sealed unsafe partial class SvmVcpu
         return true;
     }
 
-    // An event that the exit cut off is still to be injected; with it the fault is delivered alone, or makes a double fault, or shuts the guest down (APM 2 8.2.9).
+    // An event that the exit cut off is still to be injected; with it the fault is delivered alone, or makes a double fault, or shuts the guest
+    // down (APM 2 8.2.9).
     private void InjectFault(in ExitCompletion fault, ref Vmcb vmcb, ref CpuState s)
     {
         _core.Engine.ForgetEvent();
@@ -143,8 +146,8 @@ public sealed unsafe partial class SvmVcpu
     }
 
     /// <summary>
-    /// The emulated instruction is done: RIP moves on, the interrupt shadow ends (APM 2 15.21.5). The silicon traps behind instructions that it executed; behind one that the
-    /// hypervisor executed, the hypervisor must inject the #DB.
+    /// The emulated instruction is done: RIP moves on, the interrupt shadow ends (APM 2 15.21.5). The silicon traps behind instructions that it
+    /// executed; behind one that the hypervisor executed, the hypervisor must inject the #DB.
     /// </summary>
     private void Retire(ref Vmcb vmcb, ref CpuState s, ulong rip)
     {

@@ -6,7 +6,7 @@ using Hv.Cpu.System;
 namespace Hv.Backends.Svm.Hypervisor;
 
 /// <summary>State in and out, reset, and interrupts.</summary>
-public sealed unsafe partial class SvmVcpu
+public sealed partial class SvmVcpu
 {
     internal const uint TscIndex = 0x10;
     private const uint FirstAsid = 1;
@@ -17,7 +17,7 @@ public sealed unsafe partial class SvmVcpu
     /// <inheritdoc/>
     public void SaveState(VcpuState state)
     {
-        ref Vmcb vmcb = ref *_vmcb;
+        ref Vmcb vmcb = ref Vmcb;
         _core.Vmsave(_vmcbAddress);
         StateTransfer.Save(_core.Engine, state);
         StateConversion.FromVmcb(in vmcb.Save, ref state.System);
@@ -35,7 +35,7 @@ public sealed unsafe partial class SvmVcpu
     /// <inheritdoc/>
     public void LoadState(VcpuState state)
     {
-        ref Vmcb vmcb = ref *_vmcb;
+        ref Vmcb vmcb = ref Vmcb;
         ref CpuState s = ref _core.Engine.State;
         ulong hostTsc = s.Sys.Tsc;
         StateTransfer.Load(_core.Engine, state);
@@ -61,7 +61,7 @@ public sealed unsafe partial class SvmVcpu
     /// <inheritdoc/>
     public void Reset()
     {
-        ref Vmcb vmcb = ref *_vmcb;
+        ref Vmcb vmcb = ref Vmcb;
         uint exceptions = vmcb.Control.InterceptExceptions;
         ControlSetup.Write(ref vmcb.Control, _partition.MsrMap, _partition.IoMap, _partition.NestedRoot, FirstAsid);
         vmcb.Control.InterceptExceptions = exceptions;
@@ -78,7 +78,7 @@ public sealed unsafe partial class SvmVcpu
     /// <inheritdoc/>
     public bool TryInterrupt(byte vector)
     {
-        ref Vmcb vmcb = ref *_vmcb;
+        ref Vmcb vmcb = ref Vmcb;
         bool open = !_awaitsCompletion && !_inject.Valid && (vmcb.Control.InterruptState & VmcbControl.InterruptShadowBit) == 0
             && _activity is ActivityState.Running or ActivityState.Halted && _core.Engine.CanInterrupt(ref _core.Engine.State);
         if (open)
@@ -90,7 +90,7 @@ public sealed unsafe partial class SvmVcpu
     public void RequestInterruptWindow(bool wanted)
     {
         // A virtual interrupt that is intercepted the moment it could be taken is the way to learn of that moment (APM 2 15.21.4).
-        ref VmcbControl control = ref _vmcb->Control;
+        ref VmcbControl control = ref Vmcb.Control;
         _windowWanted = wanted;
         control.VirtualInterrupt = control.VirtualInterrupt.WithIrq(wanted, 0);
         control.Intercepts1 = wanted ? control.Intercepts1 | Intercepts1.Vintr : control.Intercepts1 & ~Intercepts1.Vintr;

@@ -8,15 +8,14 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Backends.Svm.Hypervisor;
 
 /// <summary>
-/// A vCPU as a hypervisor on SVM runs it: one VMCB, the VMRUN loop, capture, and completion. Between two runs the VMCB's save area is the truth about system registers
-/// and <see cref="Registers"/> about the general ones, which VMRUN and #VMEXIT leave in the processor.
+/// A vCPU as a hypervisor on SVM runs it: one VMCB, the VMRUN loop, capture, and completion. Between two runs the VMCB's save area is the truth
+/// about system registers and <see cref="Registers"/> about the general ones, which VMRUN and #VMEXIT leave in the processor.
 /// </summary>
-public sealed unsafe partial class SvmVcpu : IVcpu
+public sealed partial class SvmVcpu : IVcpu
 {
     private readonly SvmPartition _partition;
     private readonly SvmCore _core;
     private readonly Hpa _vmcbAddress;
-    private readonly Vmcb* _vmcb;
 
     // What the hypervisor has to inject at the next VMRUN, and for a software event the return address that nRIP must hold.
     private EventRecord _inject;
@@ -35,8 +34,6 @@ public sealed unsafe partial class SvmVcpu : IVcpu
         Index = index;
         _core = new SvmCore(partition.Memory, partition.HostMemory, SiliconModel.Default, partition.Cpuid, partition.Code);
         _vmcbAddress = partition.HostMemory.AllocatePages(1);
-        // SAFETY: the page was allocated above and lives as long as the partition.
-        _vmcb = (Vmcb*)partition.HostMemory.Page(_vmcbAddress);
         bool enabled = _core.Msrs.TryWrite(HostMsrs.Efer, HostMsrs.SvmeBit)
             && _core.Msrs.TryWrite(HostMsrs.VmHsavePa, partition.HostMemory.AllocatePages(1).Value);
         if (!enabled)
@@ -46,6 +43,8 @@ public sealed unsafe partial class SvmVcpu : IVcpu
 
     /// <inheritdoc/>
     public int Index { get; }
+
+    private ref Vmcb Vmcb => ref _partition.HostMemory.VmcbAt(_vmcbAddress);
 
     /// <inheritdoc/>
     public ref GeneralRegisters Registers => ref _core.Engine.State.Gpr;
@@ -61,7 +60,7 @@ public sealed unsafe partial class SvmVcpu : IVcpu
     {
         LastFailure = null;
         _awaitsCompletion = false;
-        ref Vmcb vmcb = ref *_vmcb;
+        ref Vmcb vmcb = ref Vmcb;
         ref CpuState s = ref _core.Engine.State;
         ulong end = _core.Engine.InstructionsRetired + (ulong)budget;
         if (_activity != ActivityState.Running && !Wake(ref vmcb, out exit))
@@ -115,8 +114,8 @@ public sealed unsafe partial class SvmVcpu : IVcpu
     /// <inheritdoc/>
     public void InterceptExceptions(uint vectors)
     {
-        _vmcb->Control.InterceptExceptions = vectors;
-        _vmcb->Control.Clean &= ~CleanBits.Intercepts;
+        Vmcb.Control.InterceptExceptions = vectors;
+        Vmcb.Control.Clean &= ~CleanBits.Intercepts;
     }
 
     /// <inheritdoc/>

@@ -7,7 +7,8 @@ public delegate bool ConsistencyViolation(in Vmcb vmcb, SiliconModel model);
 /// <param name="Section">Where the manual states it.</param>
 /// <param name="Name">The manual's own sentence, shortened.</param>
 /// <param name="Field">The field that a message shows.</param>
-/// <param name="Groups">The clean groups that it reads: with all of them clean the check is not repeated. <see cref="CleanBits.None"/>: repeated at each VMRUN.</param>
+/// <param name="Groups">The clean groups that it reads: with all of them clean the check is not repeated. <see cref="CleanBits.None"/>: repeated
+/// at each VMRUN.</param>
 /// <param name="IsBroken">The check.</param>
 public sealed record ConsistencyRule(string Section, string Name, VmcbField Field, CleanBits Groups, ConsistencyViolation IsBroken)
 {

@@ -1,8 +1,9 @@
 namespace Hv.Backends.Svm.Silicon;
 
 /// <summary>
-/// VMRUN's consistency checks, in the manual's order. The rules on CET, SEV-ES and AVIC state are absent because the model offers none of them; CR4.CET is
-/// refused as a bit that must be zero. The last rows are the model's own: what silicon would do and the model cannot is refused, not ignored.
+/// VMRUN's consistency checks, in the manual's order. The rules on CET, SEV-ES and AVIC state are absent because the model offers none of them;
+/// CR4.CET is refused as a bit that must be zero. The last rows are the model's own: what silicon would do and the model cannot is refused, not
+/// ignored.
 /// </summary>
 public static class ConsistencyRules
 {
@@ -53,7 +54,8 @@ public static class ConsistencyRules
             static (in v, m) => v.Control.EventInj.Valid
                 && v.Control.EventInj.Type is not (EventType.Interrupt or EventType.Nmi or EventType.Exception or EventType.SoftwareInterrupt)),
         // The vectors below 32 that are reserved today are let through, as Bochs does: the manual does not say which of them a processor knows.
-        new(Injection, "TYPE 3 (exception) has been specified with a vector that does not correspond to an exception", VmcbFields.EventInj, CleanBits.None,
+        new(Injection, "TYPE 3 (exception) has been specified with a vector that does not correspond to an exception",
+            VmcbFields.EventInj, CleanBits.None,
             static (in v, m) => v.Control.EventInj.Valid && v.Control.EventInj is { Type: EventType.Exception, Vector: 2 or > 31 }),
         new(Nested, "any MBZ bit of nCR3 is set", VmcbFields.NestedCr3, CleanBits.Nested,
             static (in v, m) => NestedPaging(v, m) && v.Control.NestedCr3 >> m.PhysicalAddressBits != 0),
@@ -65,7 +67,8 @@ public static class ConsistencyRules
             static (in v, m) => (v.Control.Intercepts2 & Intercepts2.MwaitArmed) != 0),
     ];
 
-    /// <summary>The first rule that <paramref name="vmcb"/> breaks among those that look at a group not in <paramref name="clean"/>, or null.</summary>
+    /// <summary>The first rule that <paramref name="vmcb"/> breaks among those that look at a group not in <paramref name="clean"/>, or
+    /// null.</summary>
     public static ConsistencyRule? FirstBroken(in Vmcb vmcb, SiliconModel model, CleanBits clean)
     {
         foreach (ConsistencyRule rule in All)

@@ -3,7 +3,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Backends.Svm.Silicon;
 
-/// <summary>Between an event on its way through the IDT, in the engine's neutral form, and the records EVENTINJ and EXITINTINFO (APM 2 15.20, 15.7.2).</summary>
+/// <summary>Between an event on its way through the IDT, in the engine's neutral form, and the records EVENTINJ and EXITINTINFO (APM 2 15.20,
+/// 15.7.2).</summary>
 public static class EventTranslation
 {
     /// <summary>The record of an event. An address of a #PF and the DR6 bits of a #DB have no place in it.</summary>
@@ -16,7 +17,8 @@ public static class EventTranslation
         _ => default,
     };
 
-    /// <summary>The event of a record. CR2 of a #PF and DR6 of a #DB are what the hypervisor has put into the save area, since injection does not change them.</summary>
+    /// <summary>The event of a record. CR2 of a #PF and DR6 of a #DB are what the hypervisor has put into the save area, since injection does not
+    /// change them.</summary>
     /// <param name="record">The record.</param>
     /// <param name="cr2">The guest's CR2.</param>
     /// <param name="dr6">The guest's DR6.</param>
@@ -37,7 +39,8 @@ public static class EventTranslation
         return new PendingEvent(kind, record.Vector, record.HasErrorCode, record.ErrorCode, address);
     }
 
-    /// <summary>Whether an event returns past the instruction that raised it: INT n, INT3 and INTO. Their return address is nRIP (docs/adr/0053-svm-event-injection.md).</summary>
-    public static bool IsSoftware(EventRecord record) => record.Valid
-        && record is { Type: EventType.SoftwareInterrupt } or { Type: EventType.Exception, Vector: ExceptionVectors.Breakpoint or ExceptionVectors.Overflow };
+    /// <summary>Whether an event returns past the instruction that raised it: INT n, INT3 and INTO. Their return address is nRIP
+    /// (docs/adr/0053-svm-event-injection.md).</summary>
+    public static bool IsSoftware(EventRecord record) => record is { Valid: true, Type: EventType.SoftwareInterrupt }
+        or { Valid: true, Type: EventType.Exception, Vector: ExceptionVectors.Breakpoint or ExceptionVectors.Overflow };
 }

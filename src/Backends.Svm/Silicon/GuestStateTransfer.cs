@@ -5,7 +5,8 @@ using Hv.Cpu.State;
 namespace Hv.Backends.Svm.Silicon;
 
 /// <summary>
-/// Moves guest state between a VMCB's save area and the processor, group by group (APM 2 15.5.1, 15.6; groups 15.15.3), and what VMLOAD and VMSAVE move (APM 2 15.5.2).
+/// Moves guest state between a VMCB's save area and the processor, group by group (APM 2 15.5.1, 15.6; groups 15.15.3), and what VMLOAD and VMSAVE
+/// move (APM 2 15.5.2).
 /// </summary>
 public static class GuestStateTransfer
 {
@@ -14,7 +15,8 @@ public static class GuestStateTransfer
     private const ulong VirtualMode = 1ul << 17;
     private const ulong Pe = 1, Pg = 1ul << 31, Lme = 1ul << 8, Lma = 1ul << 10;
 
-    /// <summary>Puts the groups in <paramref name="groups"/> into the processor. Bases are made canonical, EFER.LMA follows LME and PG (APM 2 15.5.1).</summary>
+    /// <summary>Puts the groups in <paramref name="groups"/> into the processor. Bases are made canonical, EFER.LMA follows LME and PG (APM 2
+    /// 15.5.1).</summary>
     public static void Load(ref CpuState s, in Vmcb vmcb, CleanBits groups)
     {
         ref readonly VmcbSave save = ref vmcb.Save;

@@ -1,13 +1,16 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Hv.Core;
 
 namespace Hv.Backends.Svm.Silicon;
 
 /// <summary>
-/// The part of the modelled machine's physical memory that the hypervisor owns: VMCBs, host save areas, permission maps and nested page tables. It lies
-/// above everything that four levels of nested tables can reach; below are the guest's slots at their own addresses (docs/adr/0051-svm-host-memory.md).
+/// The part of the modelled machine's physical memory that the hypervisor owns: VMCBs, host save areas, permission maps and nested page tables. It
+/// lies above everything that four levels of nested tables can reach; below are the guest's slots at their own addresses
+/// (docs/adr/0051-svm-host-memory.md).
 /// </summary>
+// SAFETY: every pointer comes from Page, which checks that the page is one of _chunks.
 public sealed unsafe class HostMemory : IDisposable
 {
     /// <summary>Where it starts.</summary>
@@ -55,6 +58,9 @@ public sealed unsafe class HostMemory : IDisposable
         // SAFETY: a page below _allocated lies in a chunk of PagesPerChunk pages; a wrapped subtraction is far above it.
         return page < (ulong)_allocated ? (byte*)_chunks[page / PagesPerChunk] + page % PagesPerChunk * Hpa.PageSize : null;
     }
+
+    /// <summary>The VMCB in a page. A null reference where <paramref name="address"/> is not a page of memory.</summary>
+    public ref Vmcb VmcbAt(Hpa address) => ref Unsafe.AsRef<Vmcb>(address.IsPageAligned ? Page(address) : null);
 
     /// <summary>Reads an aligned quadword. All ones where there is no memory, as a bus without an answer reads.</summary>
     public ulong Read64(Hpa address)

@@ -4,7 +4,8 @@ namespace Hv.Backends.Svm.Silicon;
 
 /// <summary>An instruction whose intercept is one bit and whose exit has no conditions: the bit is in one of two words, the other one is 0.</summary>
 /// <param name="Kind">The processor's event.</param>
-/// <param name="Selector">Which of the kind's instructions: <see cref="CpuEvent.Index"/> or <see cref="CpuEvent.Instruction"/>; 0 where the kind is one instruction.</param>
+/// <param name="Selector">Which of the kind's instructions: <see cref="CpuEvent.Index"/> or <see cref="CpuEvent.Instruction"/>; 0 where the kind
+/// is one instruction.</param>
 /// <param name="First">The bit at 00CH.</param>
 /// <param name="Second">The bit at 010H.</param>
 /// <param name="Code">The exit code.</param>

@@ -10,7 +10,8 @@ namespace Hv.Backends.Svm.Silicon;
 /// <param name="SavesNextRip">Whether the exit is an instruction's, so that nRIP is its end and not 0 (APM 2 15.7.1).</param>
 public readonly record struct ExitRecord(SvmExitCode Code, ulong Info1, ulong Info2, bool SavesNextRip);
 
-/// <summary>Decides from the VMCB's control area which events leave the guest, and with what words. Reads only; the rules are APM 2 15.7 to 15.14.</summary>
+/// <summary>Decides from the VMCB's control area which events leave the guest, and with what words. Reads only; the rules are APM 2 15.7 to
+/// 15.14.</summary>
 public static class Interception
 {
     private const ulong CrTsMp = 0b1010;
@@ -37,11 +38,13 @@ public static class Interception
             case CpuEventKind.Rdmsr or CpuEventKind.Wrmsr:
                 bool isWrite = e.Kind == CpuEventKind.Wrmsr;
                 exit = new ExitRecord(SvmExitCode.MSR, isWrite ? 1u : 0, 0, true);
-                return (control.Intercepts1 & Intercepts1.MsrProt) != 0 && MsrPermissionMap.Intercepts(memory, new Hpa(control.MsrpmBasePa), e.Index, isWrite);
+                return (control.Intercepts1 & Intercepts1.MsrProt) != 0
+                    && MsrPermissionMap.Intercepts(memory, new Hpa(control.MsrpmBasePa), e.Index, isWrite);
 
             case CpuEventKind.PortIo or CpuEventKind.StringIo:
                 exit = new ExitRecord(SvmExitCode.IOIO, IoInfo(s, e).Value, NextRip.Of(s, e.Length), true);
-                return (control.Intercepts1 & Intercepts1.IoioProt) != 0 && IoPermissionMap.Intercepts(memory, new Hpa(control.IopmBasePa), (ushort)e.Index, e.Size);
+                return (control.Intercepts1 & Intercepts1.IoioProt) != 0
+                    && IoPermissionMap.Intercepts(memory, new Hpa(control.IopmBasePa), (ushort)e.Index, e.Size);
 
             case CpuEventKind.CrRead or CpuEventKind.CrWrite or CpuEventKind.Smsw or CpuEventKind.Lmsw or CpuEventKind.Clts:
                 return Control(control, s, e, decodeAssists, out exit);
@@ -94,8 +97,8 @@ public static class Interception
         return IoInformation.Of((ushort)e.Index, !e.IsWrite, e.Size, addressSize, isString, isString && e.IsRep, isString ? e.Segment : (byte)0);
     }
 
-    // APM 2 15.8: MOV, LMSW, CLTS and SMSW meet the CR0 bits; only MOV names its register. A selective write intercept asks what changes besides TS and MP; LMSW counts,
-    // CLTS cannot.
+    // APM 2 15.8: MOV, LMSW, CLTS and SMSW meet the CR0 bits; only MOV names its register. A selective write intercept asks what changes besides
+    // TS and MP; LMSW counts, CLTS cannot.
     private static bool Control(in VmcbControl control, in CpuState s, in CpuEvent e, bool decodeAssists, out ExitRecord exit)
     {
         bool isMov = e.Kind is CpuEventKind.CrRead or CpuEventKind.CrWrite;
@@ -120,7 +123,8 @@ public static class Interception
         _ => false,
     };
 
-    // APM 2 15.12: INT3 and INTO are exceptions 3 and 4, of which alone nRIP is saved; INT1 has an intercept of its own, which comes before that of #DB.
+    // APM 2 15.12: INT3 and INTO are exceptions 3 and 4, of which alone nRIP is saved; INT1 has an intercept of its own, which comes before that
+    // of #DB.
     private static bool Exception(in VmcbControl control, in CpuEvent e, out ExitRecord exit)
     {
         bool isInt1 = e.Index == ExceptionVectors.Debug && e.Length != 0;

@@ -35,7 +35,8 @@ public readonly record struct IoInformation(ulong Value)
     /// <param name="isString">INS or OUTS.</param>
     /// <param name="isRep">With a REP prefix.</param>
     /// <param name="segment">The effective segment of a string form.</param>
-    public static IoInformation Of(ushort port, bool isIn, byte size, byte addressSize, bool isString = false, bool isRep = false, byte segment = 0) =>
+    public static IoInformation Of(
+        ushort port, bool isIn, byte size, byte addressSize, bool isString = false, bool isRep = false, byte segment = 0) =>
         new((isIn ? InBit : 0) | (isString ? StringBit : 0) | (isRep ? RepBit : 0) | (ulong)size << 4 | (ulong)(addressSize / 2) << 7
             | (ulong)(segment & 7) << 10 | (ulong)port << 16);
 }

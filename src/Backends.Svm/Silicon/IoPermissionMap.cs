@@ -8,7 +8,8 @@ public static class IoPermissionMap
     /// <summary>Its size in pages.</summary>
     public const int Pages = 3;
 
-    /// <summary>Whether the map at <paramref name="map"/> intercepts an access: any of the bits of its <paramref name="size"/> bytes is set.</summary>
+    /// <summary>Whether the map at <paramref name="map"/> intercepts an access: any of the bits of its <paramref name="size"/> bytes is
+    /// set.</summary>
     public static bool Intercepts(HostMemory memory, Hpa map, ushort port, int size)
     {
         Hpa at = new Hpa(map.Value & ~0xFFFul) + (ulong)(port / 8);

@@ -1,12 +1,14 @@
 namespace Hv.Backends.Svm.Silicon;
 
-/// <summary>The MSR permission map: 8 KiB, two bits an MSR, the even one for RDMSR and the odd one for WRMSR; a set bit intercepts (APM 2 15.11).</summary>
+/// <summary>The MSR permission map: 8 KiB, two bits an MSR, the even one for RDMSR and the odd one for WRMSR; a set bit intercepts (APM 2
+/// 15.11).</summary>
 public static class MsrPermissionMap
 {
     /// <summary>Its size in pages.</summary>
     public const int Pages = 2;
 
-    /// <summary>The bit of an access counted from the start of the map, or −1 for an MSR that the map does not cover and that therefore always exits.</summary>
+    /// <summary>The bit of an access counted from the start of the map, or −1 for an MSR that the map does not cover and that therefore always
+    /// exits.</summary>
     public static int BitOf(uint index, bool isWrite)
     {
         int range = index switch

@@ -8,12 +8,13 @@ namespace Hv.Backends.Svm.Silicon;
 public readonly record struct NestedTranslation(Hpa Address, bool Writable);
 
 /// <summary>
-/// The nested half of a two-level walk: guest-physical to system-physical through the four levels at nCR3, in the host's long-mode format (APM 2 15.25.5). Entries
-/// are read from host memory each time, accessed and dirty bits are set there.
+/// The nested half of a two-level walk: guest-physical to system-physical through the four levels at nCR3, in the host's long-mode format (APM 2
+/// 15.25.5). Entries are read from host memory each time, accessed and dirty bits are set there.
 /// </summary>
 public static class NestedPageWalker
 {
-    private const ulong PresentBit = 1, WriteBit = 2, UserBit = 4, AccessedBit = 1 << 5, DirtyBit = 1 << 6, PageSizeBit = 1 << 7, NoExecuteBit = 1ul << 63;
+    private const ulong PresentBit = 1, WriteBit = 2, UserBit = 4, AccessedBit = 1 << 5, DirtyBit = 1 << 6, PageSizeBit = 1 << 7;
+    private const ulong NoExecuteBit = 1ul << 63;
     private const ulong FrameMask = 0x000F_FFFF_FFFF_F000;
     private const int Levels = 4;
 
@@ -30,7 +31,8 @@ public static class NestedPageWalker
     /// <param name="translation">The page, when allowed.</param>
     /// <returns><see cref="NestedFault.None"/>, or the low bits of EXITINFO1; the caller adds which walk it was.</returns>
     public static NestedFault Walk(
-        HostMemory memory, ulong nestedCr3, int physicalAddressBits, ulong guestPhysical, bool isWrite, bool isFetch, out NestedTranslation translation)
+        HostMemory memory, ulong nestedCr3, int physicalAddressBits, ulong guestPhysical, bool isWrite, bool isFetch,
+        out NestedTranslation translation)
     {
         translation = default;
         NestedFault fault = NestedFault.User | (isWrite ? NestedFault.Write : 0) | (isFetch ? NestedFault.Fetch : 0);
@@ -61,7 +63,8 @@ public static class NestedPageWalker
     }
 
     private static NestedFault Leaf(
-        HostMemory memory, Hpa at, ulong entry, int shift, ulong guestPhysical, ulong rights, bool noExecute, NestedFault fault, out NestedTranslation translation)
+        HostMemory memory, Hpa at, ulong entry, int shift, ulong guestPhysical, ulong rights, bool noExecute, NestedFault fault,
+        out NestedTranslation translation)
     {
         translation = default;
         bool writable = (rights & WriteBit) != 0;
@@ -77,7 +80,8 @@ public static class NestedPageWalker
         return NestedFault.None;
     }
 
-    // APM 2 5.3.3 and 5.3.4: frames beyond the physical address bits, the page-size bit at level 4, and a large page's low frame bits other than PAT (bit 12).
+    // APM 2 5.3.3 and 5.3.4: frames beyond the physical address bits, the page-size bit at level 4, and a large page's low frame bits other than
+    // PAT (bit 12).
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Reserved(int level, bool isLeaf, int shift, int physicalAddressBits)
     {

@@ -30,8 +30,8 @@ public sealed record SiliconModel
     public static SiliconModel Default { get; } = new();
 
     /// <summary>The features of SVM.</summary>
-    public SvmFeatures Features { get; init; } = SvmFeatures.NestedPaging | SvmFeatures.SvmLock | SvmFeatures.NripSave | SvmFeatures.VmcbClean | SvmFeatures.FlushByAsid
-        | SvmFeatures.DecodeAssists | SvmFeatures.PauseFilter | SvmFeatures.ReadOnlyGuestTables;
+    public SvmFeatures Features { get; init; } = SvmFeatures.NestedPaging | SvmFeatures.SvmLock | SvmFeatures.NripSave | SvmFeatures.VmcbClean
+        | SvmFeatures.FlushByAsid | SvmFeatures.DecodeAssists | SvmFeatures.PauseFilter | SvmFeatures.ReadOnlyGuestTables;
 
     /// <summary>The number of address space identifiers, at least 2; 0 is the host's.</summary>
     public uint Asids { get; init; } = 0x8000;
@@ -42,7 +42,8 @@ public sealed record SiliconModel
     /// <summary>Whether there is long mode.</summary>
     public bool LongMode { get; init; } = true;
 
-    /// <summary>CR4 bits that the processor knows: VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE PCIDE OSXSAVE SMEP SMAP. The others must be zero.</summary>
+    /// <summary>CR4 bits that the processor knows: VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE PCIDE OSXSAVE SMEP SMAP. The
+    /// others must be zero.</summary>
     public ulong Cr4Bits { get; init; } = 0x0037_0FFF;
 
     /// <summary>EFER bits that the processor knows: SCE LME LMA NXE SVME LMSLE FFXSR TCE. The others must be zero.</summary>

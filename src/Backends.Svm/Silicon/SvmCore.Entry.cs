@@ -4,14 +4,15 @@ using Hv.Cpu.State;
 namespace Hv.Backends.Svm.Silicon;
 
 /// <summary>VMRUN's way in.</summary>
-public sealed unsafe partial class SvmCore
+public sealed partial class SvmCore
 {
     // RFLAGS bits that decoding, stepping or access rights depend on: TF, RF, VM, AC.
     private const ulong ModeFlags = 1ul << 8 | 1ul << 16 | 1ul << 17 | 1ul << 18;
     private const ulong DefinedFlags = 0x003F_7FD5, FixedFlag = 2;
     private const InterruptShadow InstructionShadow = InterruptShadow.Sti | InterruptShadow.MovSs;
 
-    /// <summary>The way in when something is not clean: takes the dirty groups on chip, checks the rules that look at them, loads them. False: refused.</summary>
+    /// <summary>The way in when something is not clean: takes the dirty groups on chip, checks the rules that look at them, loads them. False:
+    /// refused.</summary>
     private bool Enter(ref CpuState s, ref readonly Vmcb vmcb, CleanBits clean)
     {
         if (clean != CleanBits.None)

@@ -7,7 +7,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Backends.Svm.Silicon;
 
 /// <summary>Running the guest, and #VMEXIT.</summary>
-public sealed unsafe partial class SvmCore
+public sealed partial class SvmCore
 {
     private void Execute(ref CpuState s, long budget)
     {
@@ -25,8 +25,8 @@ public sealed unsafe partial class SvmCore
                     continue;
             }
 
-            // The timer, a kick, or a halt that nothing but the timer ends: the one physical interrupt. An unintercepted triple fault resets a real machine; here it is the
-            // exit that the hypervisor could have asked for.
+            // The timer, a kick, or a halt that nothing but the timer ends: the one physical interrupt. An unintercepted triple fault resets a
+            // real machine; here it is the exit that the hypervisor could have asked for.
             _exit = new ExitRecord(result == RunResult.Shutdown ? SvmExitCode.SHUTDOWN : SvmExitCode.INTR, 0, 0, false);
             return;
         }
@@ -70,9 +70,9 @@ public sealed unsafe partial class SvmCore
         Gif = false;
     }
 
-    // An event whose delivery met the exit goes to EXITINTINFO and is forgotten here: the one that an intercepted exception befell, or the one that waits for a nested
-    // fault or a task switch to be dealt with. For a software event nRIP is its return address, which the hypervisor needs to inject it again. The timer does not cut a
-    // delivery: the engine goes on with it at the next VMRUN.
+    // An event whose delivery met the exit goes to EXITINTINFO and is forgotten here: the one that an intercepted exception befell, or the one
+    // that waits for a nested fault or a task switch to be dealt with. For a software event nRIP is its return address, which the hypervisor needs
+    // to inject it again. The timer does not cut a delivery: the engine goes on with it at the next VMRUN.
     private void CutDelivery(ref readonly CpuState s, ref VmcbControl control)
     {
         ref PendingEvent cut = ref _cpu.Interrupted.Kind != PendingEventKind.None ? ref _cpu.Interrupted : ref _cpu.Pending;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Core.Registers;
 using Hv.Cpu.State;
 using Hv.Cpu.Virtualization;
@@ -5,7 +6,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Backends.Svm.Silicon;
 
 /// <summary>The SVM instructions other than VMRUN, for the host and, where the hypervisor does not intercept them, for the guest.</summary>
-public sealed unsafe partial class SvmCore
+public sealed partial class SvmCore
 {
     private const ulong Pe = 1, VirtualMode = 1ul << 17;
 
@@ -31,11 +32,10 @@ public sealed unsafe partial class SvmCore
     /// <summary>VMLOAD: FS, GS, TR, LDTR and the system-call registers from the VMCB. False is #GP(0).</summary>
     public bool Vmload(Hpa address)
     {
-        Vmcb* vmcb = address.IsPageAligned ? (Vmcb*)_memory.Page(address) : null;
-        if (vmcb == null)
+        ref Vmcb vmcb = ref _memory.VmcbAt(address);
+        if (Unsafe.IsNullRef(in vmcb))
             return false;
-        // SAFETY: a page of host memory holds a whole VMCB.
-        GuestStateTransfer.LoadExtra(ref _cpu.State, in vmcb->Save);
+        GuestStateTransfer.LoadExtra(ref _cpu.State, in vmcb.Save);
         _cpu.ModeChanged(ref _cpu.State);
         return true;
     }
@@ -43,17 +43,17 @@ public sealed unsafe partial class SvmCore
     /// <summary>VMSAVE: the same registers to the VMCB. False is #GP(0).</summary>
     public bool Vmsave(Hpa address)
     {
-        Vmcb* vmcb = address.IsPageAligned ? (Vmcb*)_memory.Page(address) : null;
-        if (vmcb == null)
+        ref Vmcb vmcb = ref _memory.VmcbAt(address);
+        if (Unsafe.IsNullRef(in vmcb))
             return false;
-        // SAFETY: a page of host memory holds a whole VMCB.
-        GuestStateTransfer.SaveExtra(in _cpu.State, ref vmcb->Save);
+        GuestStateTransfer.SaveExtra(in _cpu.State, ref vmcb.Save);
         return true;
     }
 
     /// <summary>
-    /// The checks that come before an SVM instruction's intercept: #UD outside protected mode, #GP(0) above CPL 0 (APM 3, the instructions' pages). VMMCALL has neither.
-    /// False: the instruction faults; #UD is the engine's own answer, #GP(0) is <see cref="CoreAction.GeneralProtection"/>. EFER.SVME is set in any guest.
+    /// The checks that come before an SVM instruction's intercept: #UD outside protected mode, #GP(0) above CPL 0 (APM 3, the instructions'
+    /// pages). VMMCALL has neither. False: the instruction faults; #UD is the engine's own answer, #GP(0) is
+    /// <see cref="CoreAction.GeneralProtection"/>. EFER.SVME is set in any guest.
     /// </summary>
     private bool AdmitSvmInstruction(ref readonly CpuState s, ref readonly CpuEvent e)
     {
@@ -69,10 +69,12 @@ public sealed unsafe partial class SvmCore
         return s.Sys.Cpl == 0;
     }
 
-    /// <summary>Whether the core has an effect for an SVM instruction that is not intercepted. VMMCALL has none: #UD. SKINIT is not offered by the model's CPUID: #UD.</summary>
+    /// <summary>Whether the core has an effect for an SVM instruction that is not intercepted. VMMCALL has none: #UD. SKINIT is not offered by the
+    /// model's CPUID: #UD.</summary>
     private bool ExecutesItself(ref readonly CpuEvent e)
     {
-        bool known = e.Instruction is VendorInstruction.Vmload or VendorInstruction.Vmsave or VendorInstruction.Stgi or VendorInstruction.Clgi or VendorInstruction.Invlpga;
+        bool known = e.Instruction is VendorInstruction.Vmload or VendorInstruction.Vmsave or VendorInstruction.Stgi or VendorInstruction.Clgi
+            or VendorInstruction.Invlpga;
         _action = known ? CoreAction.Instruction : CoreAction.None;
         return known;
     }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Core;
 using Hv.Core.Cpuid;
 using Hv.Core.Memory;
@@ -23,11 +24,11 @@ public enum VmrunResult : byte
 }
 
 /// <summary>
-/// One processor with SVM: the shared engine executes the guest, this class adds VMRUN, #VMEXIT and the other SVM instructions (APM 2 chapter 15). The host's own
-/// instructions are C#, so its registers are not modelled (docs/adr/0050-svm-host-is-csharp.md); between #VMEXIT and the next VMRUN the engine keeps the guest's state,
-/// which is the on-chip cache that the clean bits speak of (docs/adr/0052-svm-clean-bits.md).
+/// One processor with SVM: the shared engine executes the guest, this class adds VMRUN, #VMEXIT and the other SVM instructions (APM 2 chapter 15).
+/// The host's own instructions are C#, so its registers are not modelled (docs/adr/0050-svm-host-is-csharp.md); between #VMEXIT and the next VMRUN
+/// the engine keeps the guest's state, which is the on-chip cache that the clean bits speak of (docs/adr/0052-svm-clean-bits.md).
 /// </summary>
-public sealed unsafe partial class SvmCore : IDisposable
+public sealed partial class SvmCore : IDisposable
 {
     private readonly HostMemory _memory;
     private readonly SiliconModel _model;
@@ -75,8 +76,9 @@ public sealed unsafe partial class SvmCore : IDisposable
     public string? Refusal { get; private set; }
 
     /// <summary>
-    /// VMRUN: checks and loads the guest's state, runs it until a #VMEXIT, and saves (APM 2 15.5, 15.6). The host's timer is the modelled machine's only physical
-    /// interrupt: it fires after <paramref name="budget"/> guest instructions, or at once when another thread stops the engine, and is the exit VMEXIT_INTR.
+    /// VMRUN: checks and loads the guest's state, runs it until a #VMEXIT, and saves (APM 2 15.5, 15.6). The host's timer is the modelled
+    /// machine's only physical interrupt: it fires after <paramref name="budget"/> guest instructions, or at once when another thread stops the
+    /// engine, and is the exit VMEXIT_INTR.
     /// </summary>
     /// <param name="address">The VMCB.</param>
     /// <param name="budget">Guest instructions until the timer fires, at least 1.</param>
@@ -84,26 +86,25 @@ public sealed unsafe partial class SvmCore : IDisposable
     {
         if (!Msrs.SvmEnabled)
             return VmrunResult.UndefinedOpcode;
-        Vmcb* vmcb = address.IsPageAligned ? (Vmcb*)_memory.Page(address) : null;
-        if (vmcb == null || Msrs.HostSaveArea.Value == 0)
+        ref Vmcb vmcb = ref _memory.VmcbAt(address);
+        if (Unsafe.IsNullRef(in vmcb) || Msrs.HostSaveArea.Value == 0)
             return VmrunResult.GeneralProtection;
 
         Gif = true;
         ref CpuState s = ref _cpu.State;
-        CleanBits clean = _isCached && address == _cachedAddress ? vmcb->Control.Clean & _cacheable : CleanBits.None;
-        // SAFETY: vmcb is a whole page of host memory, which is freed only after every core.
-        bool entered = clean == CleanBits.All && !vmcb->Control.EventInj.Valid && vmcb->Control.TlbControl == TlbControl.Nothing
-            ? LoadAlways(ref s, in *vmcb, false) : Enter(ref s, in *vmcb, clean);
+        CleanBits clean = _isCached && address == _cachedAddress ? vmcb.Control.Clean & _cacheable : CleanBits.None;
+        bool entered = clean == CleanBits.All && !vmcb.Control.EventInj.Valid && vmcb.Control.TlbControl == TlbControl.Nothing
+            ? LoadAlways(ref s, in vmcb, false) : Enter(ref s, in vmcb, clean);
         if (!entered)
         {
-            Invalid(ref *vmcb);
+            Invalid(ref vmcb);
             return VmrunResult.Exited;
         }
 
         _cachedAddress = address;
         _isCached = true;
         Execute(ref s, budget);
-        Exit(ref s, ref *vmcb);
+        Exit(ref s, ref vmcb);
         return VmrunResult.Exited;
     }
 
@@ -160,8 +161,8 @@ public sealed unsafe partial class SvmCore : IDisposable
 
     private NestedFault WalkNested(ulong address, GuestAccess access, out NestedTranslation translation)
     {
-        // A walk of the guest's tables is a write at this level, so that accessed and dirty bits can be set, unless the hypervisor has read-only guest tables on
-        // (APM 2 15.25.5, 15.25.16); it is never a fetch.
+        // A walk of the guest's tables is a write at this level, so that accessed and dirty bits can be set, unless the hypervisor has read-only
+        // guest tables on (APM 2 15.25.5, 15.25.16); it is never a fetch.
         bool isTable = (access & GuestAccess.PageWalk) != 0;
         bool isWrite = (access & GuestAccess.Write) != 0 || (isTable && !ReadOnlyGuestTables);
         bool isFetch = (access & GuestAccess.Execute) != 0 && !isTable;

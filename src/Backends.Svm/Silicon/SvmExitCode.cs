@@ -1,8 +1,8 @@
 namespace Hv.Backends.Svm.Silicon;
 
 /// <summary>
-/// Intercept codes (APM 2 appendix C). Ranges are named by their first code: CR0..CR15 reads and writes, DR0..DR15 reads and writes, exceptions 0..31, CR write traps.
-/// Any 64-bit value is legal: an unknown one is a value like the others.
+/// Intercept codes (APM 2 appendix C). Ranges are named by their first code: CR0..CR15 reads and writes, DR0..DR15 reads and writes, exceptions
+/// 0..31, CR write traps. Any 64-bit value is legal: an unknown one is a value like the others.
 /// </summary>
 public enum SvmExitCode : long
 {

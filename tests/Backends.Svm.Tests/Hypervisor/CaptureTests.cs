@@ -8,7 +8,8 @@ using Xunit;
 
 namespace Hv.Backends.Svm.Tests.Hypervisor;
 
-/// <summary>Golden tests of the capture: the VMCB's bytes in, the neutral exit out. Codes and EXITINFO formats are those of APM 2 appendix C and 15.10.2, 15.25.6.</summary>
+/// <summary>Golden tests of the capture: the VMCB's bytes in, the neutral exit out. Codes and EXITINFO formats are those of APM 2 appendix C and
+/// 15.10.2, 15.25.6.</summary>
 public class CaptureTests
 {
     private const GuestMode Code64 = GuestMode.Protected | GuestMode.LongModeActive | GuestMode.Code64;
@@ -76,7 +77,13 @@ public class CaptureTests
     [Fact]
     public void MSR_with_EXITINFO1_1_is_a_write_of_EDX_EAX()
     {
-        VmExit exit = Capture(0x7C, 1, change: (ref v, ref r) => { r.Rcx = 0x8765_5678; r.Rdx = 0xAAAA_AAAA_0000_0001; v.Save.Rax = 0xBBBB_BBBB_0030_0000; r.Rax = 7; });
+        VmExit exit = Capture(0x7C, 1, change: (ref v, ref r) =>
+        {
+            r.Rcx = 0x8765_5678;
+            r.Rdx = 0xAAAA_AAAA_0000_0001;
+            v.Save.Rax = 0xBBBB_BBBB_0030_0000;
+            r.Rax = 7;
+        });
         Assert.Equal(ExitReason.MsrWrite, exit.Reason);
         Assert.Equal(new MsrExit(0x8765_5678, 0x1_0030_0000), exit.Msr);
     }

@@ -10,7 +10,8 @@ public class StateConversionTests
 {
     /// <summary>Neutral registers that a VMCB does not hold; the hypervisor keeps them in the processor.</summary>
     private static readonly string[] s_notInVmcb =
-        [nameof(SystemRegisters.Dr0), nameof(SystemRegisters.Dr1), nameof(SystemRegisters.Dr2), nameof(SystemRegisters.Dr3), nameof(SystemRegisters.Cr8),
+        [nameof(SystemRegisters.Dr0), nameof(SystemRegisters.Dr1), nameof(SystemRegisters.Dr2), nameof(SystemRegisters.Dr3),
+            nameof(SystemRegisters.Cr8),
             nameof(SystemRegisters.Xcr0), nameof(SystemRegisters.ApicBase), nameof(SystemRegisters.TscAux), nameof(SystemRegisters.Tsc),
             nameof(SystemRegisters.Activity), nameof(SystemRegisters.Shadow)];
 
@@ -24,7 +25,8 @@ public class StateConversionTests
             next += 0x1111;
             object value = field.FieldType switch
             {
-                var t when t == typeof(SegmentRegister) => new SegmentRegister { Base = next, Limit = (uint)next * 3, Attributes = 0xA09B ^ (uint)(next & 0x5000), Selector = (ushort)next },
+                var t when t == typeof(SegmentRegister) =>
+                    new SegmentRegister { Base = next, Limit = (uint)next * 3, Attributes = 0xA09B ^ (uint)(next & 0x5000), Selector = (ushort)next },
                 var t when t == typeof(TableRegister) => new TableRegister { Base = next, Limit = (ushort)next },
                 var t when t == typeof(byte) => (byte)3,
                 var t when t.IsEnum => Enum.ToObject(t, 1),
@@ -88,5 +90,6 @@ public class StateConversionTests
 
     [Fact]
     public void A_pending_page_fault_takes_its_address_from_CR2() =>
-        Assert.Equal(new PendingEvent(PendingEventKind.Exception, 14, true, 6, 0x5000), EventTranslation.ToEvent(EventRecord.Of(EventType.Exception, 14, true, 6), 0x5000, 0));
+        Assert.Equal(new PendingEvent(PendingEventKind.Exception, 14, true, 6, 0x5000),
+            EventTranslation.ToEvent(EventRecord.Of(EventType.Exception, 14, true, 6), 0x5000, 0));
 }

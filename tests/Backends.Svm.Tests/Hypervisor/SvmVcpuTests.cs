@@ -122,7 +122,8 @@ public sealed class SvmVcpuTests : IDisposable
     {
         using var memory = new GuestMemory();
         memory.AddSlot(new Gpa(1ul << 48), 0x1000, SlotKind.Ram);
-        HvException e = Assert.Throws<HvException>(() => new SvmBackend().CreatePartition(memory, new PartitionOptions { Cpuid = CpuidTables.Default }));
+        HvException e = Assert.Throws<HvException>(() =>
+            new SvmBackend().CreatePartition(memory, new PartitionOptions { Cpuid = CpuidTables.Default }));
         Assert.Contains("0x1000000000000", e.Message, StringComparison.Ordinal);
     }
 

@@ -135,7 +135,8 @@ public class CleanBitTests
     [Fact]
     public void A_processor_without_the_feature_loads_everything()
     {
-        using var machine = new TestMachine([0x0F, 0x01, 0xD9], SiliconModel.Default with { Features = SiliconModel.Default.Features & ~SvmFeatures.VmcbClean });
+        using var machine = new TestMachine([0x0F, 0x01, 0xD9],
+            SiliconModel.Default with { Features = SiliconModel.Default.Features & ~SvmFeatures.VmcbClean });
         machine.Expect(0x81);
         machine.Clean();
         machine.Vmcb.Save.Es.Base = 0x3000;
@@ -146,7 +147,8 @@ public class CleanBitTests
     [Fact]
     public void A_rule_over_two_groups_uses_what_the_cached_one_has_become()
     {
-        using var machine = new TestMachine([0x0F, 0x20, 0xC0, 0x66, 0x83, 0xC8, 0x20, 0x0F, 0x22, 0xC0, 0x0F, 0x01, 0xD9]); // mov eax,cr0; or eax,20h; mov cr0,eax; vmmcall
+        // mov eax,cr0; or eax,20h; mov cr0,eax; vmmcall
+        using var machine = new TestMachine([0x0F, 0x20, 0xC0, 0x66, 0x83, 0xC8, 0x20, 0x0F, 0x22, 0xC0, 0x0F, 0x01, 0xD9]);
         machine.Expect(0x81);
         ulong changed = machine.Vmcb.Save.Cr0;
         machine.Clean(CleanBits.Segments);

@@ -121,7 +121,8 @@ public class InjectionTests
         using var machine = new TestMachine([0xF4]);
         machine.Handler(0x40, Handler);
         machine.Vmcb.Save.Rflags |= 0x200;
-        machine.Vmcb.Control.VirtualInterrupt = new VirtualInterrupt(tpr | 1ul << 8 | priority << 16 | (ignore ? 1ul << 20 : 0) | 1ul << 24 | 0x40ul << 32);
+        ulong word = tpr | 1ul << 8 | priority << 16 | (ignore ? 1ul << 20 : 0) | 1ul << 24 | 0x40ul << 32;
+        machine.Vmcb.Control.VirtualInterrupt = new VirtualInterrupt(word);
         machine.Expect(0x78);
         Assert.Equal(taken ? Handler : TestMachine.Code, machine.Vmcb.Save.Rip);
         Assert.Equal(!taken, machine.Vmcb.Control.VirtualInterrupt.Irq);

@@ -6,7 +6,8 @@ using Xunit;
 
 namespace Hv.Backends.Svm.Tests.Silicon;
 
-/// <summary>The intercept matrix: for each event the bit that makes it leave the guest, and what the exit says (APM 2 15.7 to 15.14, appendix C).</summary>
+/// <summary>The intercept matrix: for each event the bit that makes it leave the guest, and what the exit says (APM 2 15.7 to 15.14, appendix
+/// C).</summary>
 public sealed class InterceptionTests : IDisposable
 {
     private readonly HostMemory _memory = new();
@@ -34,9 +35,12 @@ public sealed class InterceptionTests : IDisposable
         { CpuEventKind.Hlt, 0, 0x00C, 24, 0x78 }, { CpuEventKind.Invlpg, 0, 0x00C, 25, 0x79 },
         { CpuEventKind.VendorInstruction, (int)VendorInstruction.Invlpga, 0x00C, 26, 0x7A },
         { CpuEventKind.TaskSwitch, 0x28, 0x00C, 29, 0x7D }, { CpuEventKind.TripleFault, 0, 0x00C, 31, 0x7F },
-        { CpuEventKind.VendorInstruction, (int)VendorInstruction.Vmrun, 0x010, 0, 0x80 }, { CpuEventKind.VendorInstruction, (int)VendorInstruction.Vmmcall, 0x010, 1, 0x81 },
-        { CpuEventKind.VendorInstruction, (int)VendorInstruction.Vmload, 0x010, 2, 0x82 }, { CpuEventKind.VendorInstruction, (int)VendorInstruction.Vmsave, 0x010, 3, 0x83 },
-        { CpuEventKind.VendorInstruction, (int)VendorInstruction.Stgi, 0x010, 4, 0x84 }, { CpuEventKind.VendorInstruction, (int)VendorInstruction.Clgi, 0x010, 5, 0x85 },
+        { CpuEventKind.VendorInstruction, (int)VendorInstruction.Vmrun, 0x010, 0, 0x80 },
+        { CpuEventKind.VendorInstruction, (int)VendorInstruction.Vmmcall, 0x010, 1, 0x81 },
+        { CpuEventKind.VendorInstruction, (int)VendorInstruction.Vmload, 0x010, 2, 0x82 },
+        { CpuEventKind.VendorInstruction, (int)VendorInstruction.Vmsave, 0x010, 3, 0x83 },
+        { CpuEventKind.VendorInstruction, (int)VendorInstruction.Stgi, 0x010, 4, 0x84 },
+        { CpuEventKind.VendorInstruction, (int)VendorInstruction.Clgi, 0x010, 5, 0x85 },
         { CpuEventKind.VendorInstruction, (int)VendorInstruction.Skinit, 0x010, 6, 0x86 },
         { CpuEventKind.Rdtscp, 0, 0x010, 7, 0x87 }, { CpuEventKind.Wbinvd, 0, 0x010, 9, 0x89 }, { CpuEventKind.Monitor, 0, 0x010, 10, 0x8A },
         { CpuEventKind.Mwait, 0, 0x010, 11, 0x8B }, { CpuEventKind.Xsetbv, 0, 0x010, 13, 0x8D },
@@ -44,7 +48,8 @@ public sealed class InterceptionTests : IDisposable
         { CpuEventKind.CrWrite, 0, 0x002, 0, 0x10 }, { CpuEventKind.CrWrite, 4, 0x002, 4, 0x14 }, { CpuEventKind.CrWrite, 8, 0x002, 8, 0x18 },
         { CpuEventKind.Smsw, 0, 0x000, 0, 0x00 }, { CpuEventKind.Lmsw, 0, 0x002, 0, 0x10 }, { CpuEventKind.Clts, 0, 0x002, 0, 0x10 },
         { CpuEventKind.DrRead, 6, 0x004, 6, 0x26 }, { CpuEventKind.DrWrite, 7, 0x006, 7, 0x37 },
-        { CpuEventKind.Exception, 0, 0x008, 0, 0x40 }, { CpuEventKind.Exception, 14, 0x008, 14, 0x4E }, { CpuEventKind.Exception, 31, 0x008, 31, 0x5F },
+        { CpuEventKind.Exception, 0, 0x008, 0, 0x40 }, { CpuEventKind.Exception, 14, 0x008, 14, 0x4E },
+        { CpuEventKind.Exception, 31, 0x008, 31, 0x5F },
     };
 
     [Theory, MemberData(nameof(SingleBits))]
@@ -58,7 +63,8 @@ public sealed class InterceptionTests : IDisposable
 
     [Fact]
     public void Every_row_of_the_table_is_in_the_matrix() =>
-        Assert.All(InstructionIntercepts.All, row => Assert.Contains(SingleBits, r => r.Data.Item1 == row.Kind && (SvmExitCode)r.Data.Item5 == row.Code));
+        Assert.All(InstructionIntercepts.All, row => Assert.Contains(SingleBits, r => r.Data.Item1 == row.Kind
+            && (SvmExitCode)r.Data.Item5 == row.Code));
 
     [Theory]
     [InlineData(VendorInstruction.Vmcall)]
@@ -100,7 +106,8 @@ public sealed class InterceptionTests : IDisposable
     public void String_forms_add_string_rep_address_size_and_segment()
     {
         _memory.Write8(_ports + 0x0E, 0xFF);
-        var e = new CpuEvent { Kind = CpuEventKind.StringIo, Index = 0x70, Size = 2, AddressSize = 4, Segment = 3, IsRep = true, IsWrite = true, Length = 3 };
+        var e = new CpuEvent { Kind = CpuEventKind.StringIo, Index = 0x70, Size = 2, AddressSize = 4, Segment = 3, IsRep = true, IsWrite = true,
+            Length = 3 };
         Assert.True(Decide(e, out ExitRecord exit, v => Set(v, 0x00C, 27)));
         Assert.Equal(0x0070_0D2Cul, exit.Info1);
         e = new CpuEvent { Kind = CpuEventKind.StringIo, Index = 0x70, Size = 4, AddressSize = 8, Length = 1 };

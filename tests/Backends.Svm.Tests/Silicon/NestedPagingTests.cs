@@ -28,7 +28,8 @@ public class NestedPagingTests
         machine.Vmcb.Save.Ds.Base = TestMachine.Hole;
         machine.Expect(0x400);
         Assert.Equal(15, machine.Vmcb.Control.BytesFetched);
-        Assert.Equal([0xA2, 0x10, 0x00, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], ((ReadOnlySpan<byte>)machine.Vmcb.Control.InstructionBytes).ToArray());
+        Assert.Equal([0xA2, 0x10, 0x00, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+            ((ReadOnlySpan<byte>)machine.Vmcb.Control.InstructionBytes).ToArray());
     }
 
     [Fact]
@@ -38,7 +39,8 @@ public class NestedPagingTests
         machine.Vmcb.Save.Cs.Base = TestMachine.Hole;
         machine.Vmcb.Save.Rip = 0x20;
         machine.Expect(0x400);
-        Assert.Equal((0x1_0000_0014ul, TestMachine.Hole + 0x20, 0), (machine.Vmcb.Control.ExitInfo1, machine.Vmcb.Control.ExitInfo2, machine.Vmcb.Control.BytesFetched));
+        Assert.Equal((0x1_0000_0014ul, TestMachine.Hole + 0x20, 0),
+            (machine.Vmcb.Control.ExitInfo1, machine.Vmcb.Control.ExitInfo2, machine.Vmcb.Control.BytesFetched));
     }
 
     [Fact]

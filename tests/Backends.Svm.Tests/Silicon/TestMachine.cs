@@ -2,13 +2,15 @@ using Hv.Backends.Svm.Hypervisor;
 using Hv.Backends.Svm.Silicon;
 using Hv.Core;
 using Hv.Core.Cpuid;
+using Hv.Core.Exits;
 using Hv.Core.Memory;
 using Hv.Core.Registers;
 using Xunit;
 
 namespace Hv.Backends.Svm.Tests.Silicon;
 
-/// <summary>A processor with SVM and a VMCB, programmed by the test itself: 1 MiB of RAM, a read-only page at 200000H, holes elsewhere, real-mode code at 1000H.</summary>
+/// <summary>A processor with SVM and a VMCB, programmed by the test itself: 1 MiB of RAM, a read-only page at 200000H, holes elsewhere, real-mode
+/// code at 1000H.</summary>
 internal sealed unsafe class TestMachine : IDisposable
 {
     public const ulong Code = 0x1000, Stack = 0x8000, RamSize = 0x10_0000, Rom = 0x20_0000, Hole = 0x30_0000;
@@ -71,8 +73,9 @@ internal sealed unsafe class TestMachine : IDisposable
     public void Expect(long code, long budget = 1000)
     {
         Assert.Equal(VmrunResult.Exited, Core.Vmrun(Address, budget));
-        Assert.True((long)Vmcb.Control.ExitCode == code,
-            $"expected {code:X}H, got {SvmExitDescription.Describe(new((ulong)Vmcb.Control.ExitCode, Vmcb.Control.ExitInfo1, Vmcb.Control.ExitInfo2))} at RIP {Vmcb.Save.Rip:x}; {Core.Refusal}");
+        var raw = new RawExit((ulong)Vmcb.Control.ExitCode, Vmcb.Control.ExitInfo1, Vmcb.Control.ExitInfo2);
+        Assert.True((long)raw.Code == code,
+            $"expected {code:X}H, got {SvmExitDescription.Describe(raw)} at RIP {Vmcb.Save.Rip:x}; {Core.Refusal}");
     }
 
     /// <summary>The hypervisor's promise that it changed nothing but what <paramref name="changed"/> says.</summary>

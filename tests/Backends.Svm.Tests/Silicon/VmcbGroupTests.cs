@@ -20,7 +20,8 @@ public class VmcbGroupTests
     public void Every_cached_field_lies_in_a_range_of_its_group()
     {
         foreach (VmcbField field in VmcbFields.All.Where(f => (f.Group & CleanBits.All) != 0))
-            Assert.Contains(VmcbGroups.All, r => r.Group == field.Group && field.Offset >= r.Offset && field.Offset + field.Size <= r.Offset + r.Length);
+            Assert.Contains(VmcbGroups.All, r => r.Group == field.Group && field.Offset >= r.Offset
+                && field.Offset + field.Size <= r.Offset + r.Length);
     }
 
     [Fact]

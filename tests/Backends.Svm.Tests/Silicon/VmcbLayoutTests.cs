@@ -22,17 +22,24 @@ public class VmcbLayoutTests
         { nameof(VmcbControl.ExitCode), 0x070, 8 }, { nameof(VmcbControl.ExitInfo1), 0x078, 8 }, { nameof(VmcbControl.ExitInfo2), 0x080, 8 },
         { nameof(VmcbControl.ExitIntInfo), 0x088, 8 }, { nameof(VmcbControl.NestedControl), 0x090, 8 }, { nameof(VmcbControl.EventInj), 0x0A8, 8 },
         { nameof(VmcbControl.NestedCr3), 0x0B0, 8 }, { nameof(VmcbControl.VirtualizationEnable), 0x0B8, 8 }, { nameof(VmcbControl.Clean), 0x0C0, 4 },
-        { nameof(VmcbControl.NextRip), 0x0C8, 8 }, { nameof(VmcbControl.BytesFetched), 0x0D0, 1 }, { nameof(VmcbControl.InstructionBytes), 0x0D1, 15 },
+        { nameof(VmcbControl.NextRip), 0x0C8, 8 }, { nameof(VmcbControl.BytesFetched), 0x0D0, 1 },
+        { nameof(VmcbControl.InstructionBytes), 0x0D1, 15 },
     };
 
     public static TheoryData<string, int, int> Save { get; } = new()
     {
-        { nameof(VmcbSave.Es), 0x000, 16 }, { nameof(VmcbSave.Cs), 0x010, 16 }, { nameof(VmcbSave.Ss), 0x020, 16 }, { nameof(VmcbSave.Ds), 0x030, 16 },
-        { nameof(VmcbSave.Fs), 0x040, 16 }, { nameof(VmcbSave.Gs), 0x050, 16 }, { nameof(VmcbSave.Gdtr), 0x060, 16 }, { nameof(VmcbSave.Ldtr), 0x070, 16 },
-        { nameof(VmcbSave.Idtr), 0x080, 16 }, { nameof(VmcbSave.Tr), 0x090, 16 }, { nameof(VmcbSave.Cpl), 0x0CB, 1 }, { nameof(VmcbSave.Efer), 0x0D0, 8 },
-        { nameof(VmcbSave.Cr4), 0x148, 8 }, { nameof(VmcbSave.Cr3), 0x150, 8 }, { nameof(VmcbSave.Cr0), 0x158, 8 }, { nameof(VmcbSave.Dr7), 0x160, 8 },
-        { nameof(VmcbSave.Dr6), 0x168, 8 }, { nameof(VmcbSave.Rflags), 0x170, 8 }, { nameof(VmcbSave.Rip), 0x178, 8 }, { nameof(VmcbSave.Rsp), 0x1D8, 8 },
-        { nameof(VmcbSave.Rax), 0x1F8, 8 }, { nameof(VmcbSave.Star), 0x200, 8 }, { nameof(VmcbSave.Lstar), 0x208, 8 }, { nameof(VmcbSave.Cstar), 0x210, 8 },
+        { nameof(VmcbSave.Es), 0x000, 16 }, { nameof(VmcbSave.Cs), 0x010, 16 }, { nameof(VmcbSave.Ss), 0x020, 16 },
+        { nameof(VmcbSave.Ds), 0x030, 16 },
+        { nameof(VmcbSave.Fs), 0x040, 16 }, { nameof(VmcbSave.Gs), 0x050, 16 }, { nameof(VmcbSave.Gdtr), 0x060, 16 },
+        { nameof(VmcbSave.Ldtr), 0x070, 16 },
+        { nameof(VmcbSave.Idtr), 0x080, 16 }, { nameof(VmcbSave.Tr), 0x090, 16 }, { nameof(VmcbSave.Cpl), 0x0CB, 1 },
+        { nameof(VmcbSave.Efer), 0x0D0, 8 },
+        { nameof(VmcbSave.Cr4), 0x148, 8 }, { nameof(VmcbSave.Cr3), 0x150, 8 }, { nameof(VmcbSave.Cr0), 0x158, 8 },
+        { nameof(VmcbSave.Dr7), 0x160, 8 },
+        { nameof(VmcbSave.Dr6), 0x168, 8 }, { nameof(VmcbSave.Rflags), 0x170, 8 }, { nameof(VmcbSave.Rip), 0x178, 8 },
+        { nameof(VmcbSave.Rsp), 0x1D8, 8 },
+        { nameof(VmcbSave.Rax), 0x1F8, 8 }, { nameof(VmcbSave.Star), 0x200, 8 }, { nameof(VmcbSave.Lstar), 0x208, 8 },
+        { nameof(VmcbSave.Cstar), 0x210, 8 },
         { nameof(VmcbSave.Sfmask), 0x218, 8 }, { nameof(VmcbSave.KernelGsBase), 0x220, 8 }, { nameof(VmcbSave.SysenterCs), 0x228, 8 },
         { nameof(VmcbSave.SysenterEsp), 0x230, 8 }, { nameof(VmcbSave.SysenterEip), 0x238, 8 }, { nameof(VmcbSave.Cr2), 0x240, 8 },
         { nameof(VmcbSave.GuestPat), 0x268, 8 },
@@ -65,7 +72,8 @@ public class VmcbLayoutTests
     [Fact]
     public void Field_table_names_offsets_that_the_struct_has()
     {
-        var starts = Control.Select(r => (r.Data.Item2, r.Data.Item3)).Concat(Save.Select(r => (r.Data.Item2 + 0x400, r.Data.Item3))).ToDictionary(r => r.Item1, r => r.Item2);
+        var starts = Control.Select(r => (r.Data.Item2, r.Data.Item3))
+            .Concat(Save.Select(r => (r.Data.Item2 + 0x400, r.Data.Item3))).ToDictionary(r => r.Item1, r => r.Item2);
         foreach (VmcbField field in VmcbFields.All)
         {
             int segment = field.Offset & ~0xF;

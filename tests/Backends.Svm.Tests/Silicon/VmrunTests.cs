@@ -35,7 +35,8 @@ public class VmrunTests
         Vmcb before = machine.Vmcb;
         machine.Expect(-1);
         Assert.Equal("EFER (VMCB 4D0H) = 0x0: APM 2 15.5.1 \"EFER.SVME is zero\"", machine.Core.Refusal);
-        Assert.Equal((before.Save.Rip, before.Save.Cr0, before.Save.Rflags), (machine.Vmcb.Save.Rip, machine.Vmcb.Save.Cr0, machine.Vmcb.Save.Rflags));
+        Assert.Equal((before.Save.Rip, before.Save.Cr0, before.Save.Rflags),
+            (machine.Vmcb.Save.Rip, machine.Vmcb.Save.Cr0, machine.Vmcb.Save.Rflags));
         Assert.False(machine.Core.Gif);
         machine.Vmcb.Save.Efer = HostMsrs.SvmeBit;
         machine.Clean();
