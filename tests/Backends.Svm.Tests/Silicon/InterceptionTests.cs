@@ -106,8 +106,17 @@ public sealed class InterceptionTests : IDisposable
     public void String_forms_add_string_rep_address_size_and_segment()
     {
         _memory.Write8(_ports + 0x0E, 0xFF);
-        var e = new CpuEvent { Kind = CpuEventKind.StringIo, Index = 0x70, Size = 2, AddressSize = 4, Segment = 3, IsRep = true, IsWrite = true,
-            Length = 3 };
+        var e = new CpuEvent
+        {
+            Kind = CpuEventKind.StringIo,
+            Index = 0x70,
+            Size = 2,
+            AddressSize = 4,
+            Segment = 3,
+            IsRep = true,
+            IsWrite = true,
+            Length = 3
+        };
         Assert.True(Decide(e, out ExitRecord exit, v => Set(v, 0x00C, 27)));
         Assert.Equal(0x0070_0D2Cul, exit.Info1);
         e = new CpuEvent { Kind = CpuEventKind.StringIo, Index = 0x70, Size = 4, AddressSize = 8, Length = 1 };
