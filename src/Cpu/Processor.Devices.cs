@@ -19,7 +19,8 @@ public abstract partial class Processor
     /// <summary>Whether the instruction is executed again with answered accesses: string instructions then stop after one element.</summary>
     internal bool IsReplaying => _replayCount != 0;
 
-    /// <summary>Answers a <see cref="CpuEventKind.GuestPhysicalAccess"/> or <see cref="CpuEventKind.StringIo"/>: the next run executes the instruction again with
+    /// <summary>Answers a <see cref="CpuEventKind.GuestPhysicalAccess"/> or <see cref="CpuEventKind.StringIo"/>: the next run executes the
+    /// instruction again with
     /// this value in place of the access.</summary>
     /// <param name="value">What a read gives; ignored for a write.</param>
     public void CompleteDeviceAccess(ulong value)

@@ -49,7 +49,8 @@ public abstract unsafe partial class Processor
     /// <summary>Makes a running or the next run return soon. May be called from any thread.</summary>
     public void RequestStop() => Volatile.Write(ref State.StopRequested, 1);
 
-    /// <summary>The instruction of <see cref="Event"/> is done: RIP moves past it, the interrupt shadow ends, it is counted. For native effects, and for backends that
+    /// <summary>The instruction of <see cref="Event"/> is done: RIP moves past it, the interrupt shadow ends, it is counted. For native effects, and
+    /// for backends that
     /// complete an intercepted event; its single-step trap then follows in the next run.</summary>
     public void Retire()
     {
@@ -108,7 +109,8 @@ public abstract unsafe partial class Processor
     /// <summary>Whether an external interrupt would be taken now (SDM 3A 6.8.1).</summary>
     public bool CanInterrupt(ref CpuState s) =>
         (s.Gpr.Rflags & RflagsIf) != 0 && (s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) == 0
-        && s.Sys.Activity is ActivityState.Running or ActivityState.Halted && s.Attention == 0 && Pending.Kind == PendingEventKind.None && !IsReplaying;
+        && s.Sys.Activity is ActivityState.Running or ActivityState.Halted && s.Attention == 0 && Pending.Kind == PendingEventKind.None
+            && !IsReplaying;
 
     /// <summary>Forgets what an exit that was not completed left: the state was replaced or reset.</summary>
     public void ForgetEvent()

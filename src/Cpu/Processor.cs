@@ -18,9 +18,12 @@ namespace Hv.Cpu;
 /// <see cref="Processor{TVirtualization}"/> adds the loop, specialised for a backend.
 /// </summary>
 /// <remarks>
-/// A handler is <c>static void H(ref CpuState s, ref Op op, Processor p)</c>. An ordinary one ends by calling the next operation's handler in tail position
-/// (<c>Threading.Next</c>). One that changes control flow, or that may change mode, translation or code, sets RIP and returns, which leaves the block. One that faults
-/// calls <see cref="Raise(ref CpuState, ref Op, byte)"/> and returns, having changed nothing; an access below that fails has recorded the fault already.
+/// A handler is <c>static void H(ref CpuState s, ref Op op, Processor p)</c>. An ordinary one ends by calling the next operation's handler in tail
+/// position
+/// (<c>Threading.Next</c>). One that changes control flow, or that may change mode, translation or code, sets RIP and returns, which leaves the
+/// block. One that faults
+/// calls <see cref="Raise(ref CpuState, ref Op, byte)"/> and returns, having changed nothing; an access below that fails has recorded the fault
+/// already.
 /// </remarks>
 public abstract unsafe partial class Processor : IDisposable
 {
@@ -92,8 +95,10 @@ public abstract unsafe partial class Processor : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     public void Raise(ref CpuState s, ref Op op, byte vector, uint errorCode) => Record(ref s, ref op, vector, true, errorCode);
 
-    /// <summary>Offers an event to the virtualization layer: fills <see cref="Event"/> with <paramref name="kind"/> and the length, sets RIP on the instruction and
-    /// <see cref="Attention.Event"/>. The handler sets the other fields and returns; the run loop asks the layer, then calls the event's native effect.</summary>
+    /// <summary>Offers an event to the virtualization layer: fills <see cref="Event"/> with <paramref name="kind"/> and the length, sets RIP on the
+    /// instruction and
+    /// <see cref="Attention.Event"/>. The handler sets the other fields and returns; the run loop asks the layer, then calls the event's native
+    /// effect.</summary>
     public void Leave(ref CpuState s, ref Op op, CpuEventKind kind)
     {
         Event = new CpuEvent { Kind = kind };
@@ -119,7 +124,8 @@ public abstract unsafe partial class Processor : IDisposable
         return _random * 0x2545_F491_4F6C_DD1D;
     }
 
-    /// <summary>Recomputes what is derived from CR0, CR4, EFER, CPL, RFLAGS.AC/VM and segments: the block key, the TLB bank, segment bases. Call after changing any of them.</summary>
+    /// <summary>Recomputes what is derived from CR0, CR4, EFER, CPL, RFLAGS.AC/VM and segments: the block key, the TLB bank, segment bases. Call
+    /// after changing any of them.</summary>
     public void ModeChanged(ref CpuState s)
     {
         ref SystemRegisters sys = ref s.Sys;

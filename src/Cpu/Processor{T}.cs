@@ -145,7 +145,8 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
             DebugTraps.AfterInstruction(ref s, flags, shadow);
     }
 
-    /// <summary>Acts on what the last block or delivery left behind: a fault becomes an event, an event goes to the layer and, when that does not take it, has its native
+    /// <summary>Acts on what the last block or delivery left behind: a fault becomes an event, an event goes to the layer and, when that does not
+    /// take it, has its native
     /// effect. True: the layer took it.</summary>
     private bool Attend(ref CpuState s)
     {

@@ -36,7 +36,8 @@ public sealed class DecoderTests
                 continue;
             string mine = status == DecodeStatus.Ok ? $"{op.Kind} {op.Length}" : status.ToString();
             string theirs = expected.IsInvalid ? "invalid" : $"{expected.Length}";
-            bool same = undefined ? status != DecodeStatus.Ok || op.Kind == Decode.OpKind.Vendor : status == DecodeStatus.Ok && op.Length == expected.Length;
+            bool same = undefined ? status != DecodeStatus.Ok || op.Kind == Decode.OpKind.Vendor : status == DecodeStatus.Ok
+                && op.Length == expected.Length;
             if (same)
                 valid += expected.IsInvalid ? 0 : 1;
             else
@@ -65,7 +66,8 @@ public sealed class DecoderTests
         {
             case 0 or 1 or 2: bytes[at] = 0x0F; break;
             case 3: (bytes[at], bytes[at + 1]) = (0x0F, 0x38); bytes[at + 2] = (byte)(0xF0 + random.Next(16)); break;
-            case 4: (bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]) = (0xC4, (byte)(0xE2 & ~(random.Next(8) << 5)), (byte)random.Next(256), (byte)(0xF2 + random.Next(6))); break;
+            case 4: (bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]) =
+                (0xC4, (byte)(0xE2 & ~(random.Next(8) << 5)), (byte)random.Next(256), (byte)(0xF2 + random.Next(6))); break;
         }
     }
 
@@ -83,10 +85,14 @@ public sealed class DecoderTests
 
     private static readonly HashSet<CpuidFeature> s_features =
     [
-        CpuidFeature.INTEL8086, CpuidFeature.INTEL8086_ONLY, CpuidFeature.INTEL186, CpuidFeature.INTEL286, CpuidFeature.INTEL386, CpuidFeature.INTEL486, CpuidFeature.X64,
-        CpuidFeature.BMI1, CpuidFeature.BMI2, CpuidFeature.LZCNT, CpuidFeature.POPCNT, CpuidFeature.ADX, CpuidFeature.MOVBE, CpuidFeature.CMOV, CpuidFeature.CPUID,
-        CpuidFeature.CX8, CpuidFeature.CMPXCHG16B, CpuidFeature.RDRAND, CpuidFeature.RDSEED, CpuidFeature.FSGSBASE, CpuidFeature.SMAP, CpuidFeature.SYSCALL,
-        CpuidFeature.SEP, CpuidFeature.TSC, CpuidFeature.RDTSCP, CpuidFeature.MSR, CpuidFeature.CLFSH, CpuidFeature.VMX, CpuidFeature.SVM, CpuidFeature.MONITOR,
+        CpuidFeature.INTEL8086, CpuidFeature.INTEL8086_ONLY, CpuidFeature.INTEL186, CpuidFeature.INTEL286, CpuidFeature.INTEL386,
+        CpuidFeature.INTEL486, CpuidFeature.X64,
+        CpuidFeature.BMI1, CpuidFeature.BMI2, CpuidFeature.LZCNT, CpuidFeature.POPCNT, CpuidFeature.ADX, CpuidFeature.MOVBE, CpuidFeature.CMOV,
+        CpuidFeature.CPUID,
+        CpuidFeature.CX8, CpuidFeature.CMPXCHG16B, CpuidFeature.RDRAND, CpuidFeature.RDSEED, CpuidFeature.FSGSBASE, CpuidFeature.SMAP,
+        CpuidFeature.SYSCALL,
+        CpuidFeature.SEP, CpuidFeature.TSC, CpuidFeature.RDTSCP, CpuidFeature.MSR, CpuidFeature.CLFSH, CpuidFeature.VMX, CpuidFeature.SVM,
+        CpuidFeature.MONITOR,
         CpuidFeature.RDPID, CpuidFeature.RDPMC, CpuidFeature.PAUSE, CpuidFeature.MULTIBYTENOP, CpuidFeature.SKINIT,
     ];
 }

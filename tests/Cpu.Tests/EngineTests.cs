@@ -6,7 +6,8 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Hv.Cpu.Tests;
 
-/// <summary>The engine's promises that are not one instruction's: exact budgets, stops, self-modification, replay, the host's stack and heap.</summary>
+/// <summary>The engine's promises that are not one instruction's: exact budgets, stops, self-modification, replay, the host's stack and
+/// heap.</summary>
 public sealed class EngineTests
 {
     private static void CountDown(Assembler a)
@@ -175,7 +176,8 @@ public sealed class EngineTests
         Assert.Equal(RunResult.Event, guest.Cpu.Run(100));
         Assert.Equal(CpuEventKind.GuestPhysicalAccess, guest.Cpu.Event.Kind);
         Assert.Equal(0x1000_0000UL, guest.Cpu.Event.Address);
-        Assert.Equal((access, isWrite, (byte)4, value), (guest.Cpu.Event.Access, guest.Cpu.Event.IsWrite, guest.Cpu.Event.Size, guest.Cpu.Event.Value));
+        Assert.Equal((access, isWrite, (byte)4, value),
+            (guest.Cpu.Event.Access, guest.Cpu.Event.IsWrite, guest.Cpu.Event.Size, guest.Cpu.Event.Value));
     }
 
     [Fact]

@@ -31,7 +31,8 @@ public struct TestLayer : IVirtualization
     }
 }
 
-/// <summary>A small machine around one processor: code at <see cref="Code"/>, a stack below <see cref="Stack"/>, data at <see cref="Data"/>.</summary>
+/// <summary>A small machine around one processor: code at <see cref="Code"/>, a stack below <see cref="Stack"/>, data at <see
+/// cref="Data"/>.</summary>
 public sealed class Guest : IDisposable
 {
     public const ulong Code = 0x1000, Stack = 0x9000, Data = 0x10000, Tables = 0x100000;

@@ -8,7 +8,8 @@ using Hv.Cpu.State;
 namespace Hv.Cpu.Tests;
 
 /// <summary>
-/// Every handler must jump to the next one, not call it: otherwise a guest decides how deep the host's stack grows. Here each handler that random code binds is
+/// Every handler must jump to the next one, not call it: otherwise a guest decides how deep the host's stack grows. Here each handler that random
+/// code binds is
 /// put many times in a row in front of one that notes where the stack is.
 /// </summary>
 public sealed unsafe class HostStackTests
@@ -102,7 +103,8 @@ public sealed unsafe class HostStackTests
         {
             case 0 or 1: bytes[at] = 0x0F; break;
             case 2: (bytes[at], bytes[at + 1], bytes[at + 2]) = (0x0F, 0x38, (byte)(0xF0 + random.Next(16))); break;
-            case 3: (bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]) = (0xC4, 0xE2, (byte)(random.Next(256) & ~4), (byte)(0xF2 + random.Next(6))); break;
+            case 3: (bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]) =
+                (0xC4, 0xE2, (byte)(random.Next(256) & ~4), (byte)(0xF2 + random.Next(6))); break;
         }
     }
 }

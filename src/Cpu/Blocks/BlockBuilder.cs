@@ -82,7 +82,8 @@ internal static unsafe class BlockBuilder
     }
 
     /// <summary>The instruction runs into the next page: fetches that page and decodes again over both.</summary>
-    private static bool DecodeCrossing(Processor p, ref CpuState s, in Source source, ReadOnlySpan<byte> code, ref Op op, ref DecodeStatus status, ref ulong secondPage)
+    private static bool DecodeCrossing(Processor p, ref CpuState s, in Source source, ReadOnlySpan<byte> code, ref Op op, ref DecodeStatus status,
+        ref ulong secondPage)
     {
         ulong next = source.Rip + (ulong)code.Length;
         if (next > source.Limit)

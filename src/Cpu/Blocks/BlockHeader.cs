@@ -15,7 +15,8 @@ internal struct BlockHeader
     /// <summary>The mode that it was decoded for.</summary>
     public ulong Key;
 
-    /// <summary>The address among the memory slots of the first byte, and of the second page's first byte when an instruction crosses (else 0).</summary>
+    /// <summary>The address among the memory slots of the first byte, and of the second page's first byte when an instruction crosses (else
+    /// 0).</summary>
     public ulong Physical, SecondPage;
 
     /// <summary>The next block with the same hash, and the next in the same page.</summary>

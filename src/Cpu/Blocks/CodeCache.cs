@@ -7,7 +7,8 @@ using Hv.Cpu.Decode;
 namespace Hv.Cpu.Blocks;
 
 /// <summary>
-/// The decoded code of one partition: blocks of operations in a bounded native arena, found by physical address, RIP and mode. Shared by the partition's
+/// The decoded code of one partition: blocks of operations in a bounded native arena, found by physical address, RIP and mode. Shared by the
+/// partition's
 /// processors, which run on one thread. When the arena is full everything is dropped. A block whose code is written dies: its operations are bound to
 /// a handler that leaves, so that a block may change itself while it runs.
 /// </summary>
@@ -102,7 +103,8 @@ public sealed unsafe class CodeCache : IMemoryObserver, IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool HasCode(ulong physical) => _pages.ContainsKey(physical >> PageShift);
 
-    /// <summary>Room for a block of at most <paramref name="bytes"/> at the arena's end, not taken yet; drops everything first when there is none.</summary>
+    /// <summary>Room for a block of at most <paramref name="bytes"/> at the arena's end, not taken yet; drops everything first when there is
+    /// none.</summary>
     internal nint Reserve(int bytes)
     {
         if (_used + bytes > _arenaSize || _pages.Count >= MostPages)

@@ -5,7 +5,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.Blocks;
 
-/// <summary>Binds a block's operations to handlers, from the last to the first, dropping flag computations that nothing can see: those overwritten in full
+/// <summary>Binds a block's operations to handlers, from the last to the first, dropping flag computations that nothing can see: those overwritten in
+/// full
 /// before any operation that reads flags, faults or leaves.</summary>
 internal static class Liveness
 {

@@ -47,7 +47,8 @@ internal ref struct Decoder
         _segment = NoSegment;
     }
 
-    /// <summary>Decodes the instruction that <paramref name="code"/> begins with. Everything but <see cref="Op.Handler"/> and <see cref="Op.RipDelta"/> is filled.</summary>
+    /// <summary>Decodes the instruction that <paramref name="code"/> begins with. Everything but <see cref="Op.Handler"/> and <see
+    /// cref="Op.RipDelta"/> is filled.</summary>
     internal static DecodeStatus Decode(ReadOnlySpan<byte> code, ModeKey mode, ref Op op)
     {
         var decoder = new Decoder(code.Length > MaxLength ? code[..MaxLength] : code, mode);
@@ -80,7 +81,13 @@ internal ref struct Decoder
                 opcode = NextByte();
         }
 
-        int prefix = _repeat switch { 0xF3 => OpcodeTable.PrefixF3, 0xF2 => OpcodeTable.PrefixF2, _ => _operandPrefix ? OpcodeTable.Prefix66 : OpcodeTable.NoPrefix };
+        int prefix = _repeat switch
+        {
+            0xF3 => OpcodeTable.PrefixF3,
+            0xF2 => OpcodeTable.PrefixF2,
+            _ =>
+            _operandPrefix ? OpcodeTable.Prefix66 : OpcodeTable.NoPrefix
+        };
         ref readonly Row row = ref OpcodeTable.Find(_is64, map, prefix, opcode);
         byte modRm = 0;
         if ((row.Operands & Operands.Group) != 0)

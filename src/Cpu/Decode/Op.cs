@@ -4,14 +4,16 @@ using Hv.Cpu.State;
 namespace Hv.Cpu.Decode;
 
 /// <summary>
-/// One decoded guest instruction, 32 bytes, in a native array that ends with an operation which leaves the block. This is the form that the interpreter
+/// One decoded guest instruction, 32 bytes, in a native array that ends with an operation which leaves the block. This is the form that the
+/// interpreter
 /// threads through and that a translator reads: <see cref="Kind"/>, <see cref="Shape"/> and the operands say all; <see cref="Handler"/> is the
 /// interpreter's binding (docs/adr/0020-decoded-operations.md).
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct Op
 {
-    /// <summary>A <c>delegate*&lt;ref CpuState, ref Op, Processor, void&gt;</c> that executes it and calls the next operation's handler in tail position.</summary>
+    /// <summary>A <c>delegate*&lt;ref CpuState, ref Op, Processor, void&gt;</c> that executes it and calls the next operation's handler in tail
+    /// position.</summary>
     public nint Handler;
 
     /// <summary>The immediate, sign- or zero-extended as the instruction demands; for direct branches the target RIP; for far pointers the offset in
@@ -21,11 +23,13 @@ public struct Op
     /// <summary>The displacement of a memory operand.</summary>
     public int Displacement;
 
-    /// <summary>Byte offsets into the general registers: ModRM.reg (or the opcode's register) and ModRM.rm. AH..BH are their register's offset plus 1.
+    /// <summary>Byte offsets into the general registers: ModRM.reg (or the opcode's register) and ModRM.rm. AH..BH are their register's offset plus
+    /// 1.
     /// For control, debug and segment registers <see cref="Reg"/> is their number times 8.</summary>
     public byte Reg, Rm;
 
-    /// <summary>Byte offsets into the state block of a memory operand's base and index: a general register, <c>CpuState.ZeroOffset</c> when absent, or
+    /// <summary>Byte offsets into the state block of a memory operand's base and index: a general register, <c>CpuState.ZeroOffset</c> when absent,
+    /// or
     /// <c>CpuState.BlockRipOffset</c> for RIP-relative operands, whose displacement then counts from the block's first instruction.</summary>
     public byte Base, Index;
 

@@ -24,7 +24,8 @@ internal static class OpInfo
         _ => 0,
     };
 
-    /// <summary>Whether all six arithmetic flags are written whatever their old values, none of them is read, and no operand is in memory or can fault.</summary>
+    /// <summary>Whether all six arithmetic flags are written whatever their old values, none of them is read, and no operand is in memory or can
+    /// fault.</summary>
     internal static bool OverwritesFlags(in Op op)
     {
         if (op.IsMemory)

@@ -1,12 +1,14 @@
 using Hv.Cpu.Virtualization;
-using static Hv.Cpu.Decode.OpKind;
 using static Hv.Cpu.Decode.Operands;
+using static Hv.Cpu.Decode.OpKind;
 
 namespace Hv.Cpu.Decode;
 
 /// <summary>One row of the opcode map.</summary>
-/// <param name="Code">The encoding as the manuals write it: an optional mandatory prefix (NP, 66, F3, F2), optionally VEX, the opcode bytes, then optionally
-/// <c>/digit</c> for ModRM.reg, and <c>mem</c>, <c>reg</c> or <c>=n</c> (ModRM.rm, register form) to narrow it further. A row without a mandatory prefix
+/// <param name="Code">The encoding as the manuals write it: an optional mandatory prefix (NP, 66, F3, F2), optionally VEX, the opcode bytes, then
+/// optionally
+/// <c>/digit</c> for ModRM.reg, and <c>mem</c>, <c>reg</c> or <c>=n</c> (ModRM.rm, register form) to narrow it further. A row without a mandatory
+/// prefix
 /// holds for all; later rows replace earlier ones where they are narrower.</param>
 /// <param name="Kind">The instruction.</param>
 /// <param name="Operands">Its operands.</param>
@@ -36,13 +38,17 @@ internal static class OpcodeRows
         new("8C", MovFromSeg, EvGv | SegmentReg), new("8D", Lea, GvM), new("8E", MovToSeg, GvEv | SegmentReg), new("8F /0", Pop, Ev | Default64),
         new("F3 90", Pause), new("98", Cbw), new("99", Cwd), new("9A", CallFar, Far | No64), new("9B", Fwait),
         new("9C", Pushf, Default64), new("9D", Popf, Default64), new("9E", Sahf), new("9F", Lahf),
-        new("A0", MovFromMoffs, Moffs | ByteSized), new("A1", MovFromMoffs, Moffs), new("A2", MovToMoffs, Moffs | ByteSized), new("A3", MovToMoffs, Moffs),
+        new("A0", MovFromMoffs, Moffs | ByteSized), new("A1", MovFromMoffs, Moffs), new("A2", MovToMoffs, Moffs | ByteSized),
+        new("A3", MovToMoffs, Moffs),
         new("A4", Movs, ByteSized), new("A5", Movs), new("A6", Cmps, ByteSized), new("A7", Cmps), new("A8", Test, AccIb), new("A9", Test, AccIz),
         new("AA", Stos, ByteSized), new("AB", Stos), new("AC", Lods, ByteSized), new("AD", Lods), new("AE", Scas, ByteSized), new("AF", Scas),
-        new("C2", Ret, (Operands)OpShape.Imm | Iw | Force64), new("C3", Ret, Force64), new("C4", LoadFarPointer, GvM | No64, Es), new("C5", LoadFarPointer, GvM | No64, Ds),
+        new("C2", Ret, (Operands)OpShape.Imm | Iw | Force64), new("C3", Ret, Force64), new("C4", LoadFarPointer, GvM | No64, Es),
+        new("C5", LoadFarPointer, GvM | No64, Ds),
         new("C6 /0", Mov, EbIb), new("C7 /0", Mov, EvIz), new("C8", Enter, (Operands)OpShape.Imm | IwIb | Default64), new("C9", Leave, Default64),
-        new("CA", RetFar, (Operands)OpShape.Imm | Iw), new("CB", RetFar), new("CC", Int3), new("CD", Int, (Operands)OpShape.Imm | Ib), new("CE", Into, No64), new("CF", Iret),
-        new("D4", Aam, (Operands)OpShape.Imm | Ib | No64), new("D5", Aad, (Operands)OpShape.Imm | Ib | No64), new("D6", Salc, No64), new("D7", Xlat, ByteSized),
+        new("CA", RetFar, (Operands)OpShape.Imm | Iw), new("CB", RetFar), new("CC", Int3), new("CD", Int, (Operands)OpShape.Imm | Ib),
+        new("CE", Into, No64), new("CF", Iret),
+        new("D4", Aam, (Operands)OpShape.Imm | Ib | No64), new("D5", Aad, (Operands)OpShape.Imm | Ib | No64), new("D6", Salc, No64),
+        new("D7", Xlat, ByteSized),
         new("D9 /5 mem", Fldcw, Mv), new("D9 /7 mem", Fnstcw, Mv), new("DB /4 =2", Fnclex, Ev), new("DB /4 =3", Fninit, Ev),
         new("DD /7 mem", Fnstsw, Mv), new("DF /4 =0", Fnstsw, Ev),
         new("E0", Loopne, (Operands)OpShape.Imm | Rel8 | Force64), new("E1", Loope, (Operands)OpShape.Imm | Rel8 | Force64),
@@ -65,7 +71,8 @@ internal static class OpcodeRows
 
     internal static readonly OpcodeRow[] TwoByte =
     [
-        new("0F 00 /0", Sldt, Ev), new("0F 00 /1", Str, Ev), new("0F 00 /2", Lldt, Ev), new("0F 00 /3", Ltr, Ev), new("0F 00 /4", Verr, Ev), new("0F 00 /5", Verw, Ev),
+        new("0F 00 /0", Sldt, Ev), new("0F 00 /1", Str, Ev), new("0F 00 /2", Lldt, Ev), new("0F 00 /3", Ltr, Ev), new("0F 00 /4", Verr, Ev),
+        new("0F 00 /5", Verw, Ev),
         new("0F 01 /0 mem", Sgdt, Mv), new("0F 01 /1 mem", Sidt, Mv), new("0F 01 /2 mem", Lgdt, Mv), new("0F 01 /3 mem", Lidt, Mv),
         new("0F 01 /4", Smsw, Ev), new("0F 01 /6", Lmsw, Ev), new("0F 01 /7 mem", Invlpg, Mv | ByteSized),
         new("NP 0F 01 /0 =1", Vendor, Ev, (int)VendorInstruction.Vmcall), new("NP 0F 01 /0 =2", Vendor, Ev, (int)VendorInstruction.Vmlaunch),
@@ -85,36 +92,50 @@ internal static class OpcodeRows
         new("0F 22", MovToCr, GvEv | ModIgnored | ControlReg | Force64), new("0F 23", MovToDr, GvEv | ModIgnored | DebugReg | Force64),
         new("0F 30", Wrmsr), new("0F 31", Rdtsc), new("0F 32", Rdmsr), new("0F 33", Rdpmc), new("0F 34", Sysenter), new("0F 35", Sysexit),
         new("NP 0F 77", Emms),
-        new("NP 0F 78", Vendor, EvGv | Force64, (int)VendorInstruction.Vmread), new("NP 0F 79", Vendor, GvEv | Force64, (int)VendorInstruction.Vmwrite),
+        new("NP 0F 78", Vendor, EvGv | Force64, (int)VendorInstruction.Vmread),
+        new("NP 0F 79", Vendor, GvEv | Force64, (int)VendorInstruction.Vmwrite),
         new("0F A0", PushSeg, Default64, Fs), new("0F A1", PopSeg, Default64, Fs), new("0F A2", Cpuid), new("0F A3", Bt, EvGv),
         new("0F A4", Shld, EvGvIb), new("0F A5", Shld, EvGvCl), new("0F A8", PushSeg, Default64, Gs), new("0F A9", PopSeg, Default64, Gs),
         new("0F AA", Rsm), new("0F AB", Bts, EvGv | Lockable), new("0F AC", Shrd, EvGvIb), new("0F AD", Shrd, EvGvCl),
-        new("NP 0F AE /0 mem", Fxsave, Mv), new("NP 0F AE /1 mem", Fxrstor, Mv), new("NP 0F AE /2 mem", Ldmxcsr, Mv), new("NP 0F AE /3 mem", Stmxcsr, Mv),
-        new("NP 0F AE /7 mem", Clflush, Mv | ByteSized), new("66 0F AE /7 mem", Clflush, Mv | ByteSized), new("66 0F AE /6 mem", Clflush, Mv | ByteSized),
+        new("NP 0F AE /0 mem", Fxsave, Mv), new("NP 0F AE /1 mem", Fxrstor, Mv), new("NP 0F AE /2 mem", Ldmxcsr, Mv),
+        new("NP 0F AE /3 mem", Stmxcsr, Mv),
+        new("NP 0F AE /7 mem", Clflush, Mv | ByteSized), new("66 0F AE /7 mem", Clflush, Mv | ByteSized),
+        new("66 0F AE /6 mem", Clflush, Mv | ByteSized),
         new("NP 0F AE /5 reg", Nop, Ev), new("NP 0F AE /6 reg", Nop, Ev), new("NP 0F AE /7 reg", Nop, Ev),
         new("F3 0F AE /0 reg", RdFsGsBase, Ev | Only64 | Dword, Fs), new("F3 0F AE /1 reg", RdFsGsBase, Ev | Only64 | Dword, Gs),
         new("F3 0F AE /2 reg", WrFsGsBase, Ev | Only64 | Dword, Fs), new("F3 0F AE /3 reg", WrFsGsBase, Ev | Only64 | Dword, Gs),
         new("0F AF", Imul, GvEv), new("0F B0", Cmpxchg, EbGb | Lockable), new("0F B1", Cmpxchg, EvGv | Lockable),
-        new("0F B2", LoadFarPointer, GvM, Ss), new("0F B3", Btr, EvGv | Lockable), new("0F B4", LoadFarPointer, GvM, Fs), new("0F B5", LoadFarPointer, GvM, Gs),
+        new("0F B2", LoadFarPointer, GvM, Ss), new("0F B3", Btr, EvGv | Lockable), new("0F B4", LoadFarPointer, GvM, Fs),
+        new("0F B5", LoadFarPointer, GvM, Gs),
         new("0F B6", Movzx8, GvEb), new("0F B7", Movzx16, GvEv), new("F3 0F B8", Popcnt, GvEv),
         new("0F B9 /7 =0", Vendor, Ev, (int)VendorInstruction.HvExit),
-        new("0F BA /4", Bt, EvIb), new("0F BA /5", Bts, EvIb | Lockable), new("0F BA /6", Btr, EvIb | Lockable), new("0F BA /7", Btc, EvIb | Lockable),
-        new("0F BB", Btc, EvGv | Lockable), new("0F BC", Bsf, GvEv), new("0F BD", Bsr, GvEv), new("F3 0F BC", Tzcnt, GvEv), new("F3 0F BD", Lzcnt, GvEv),
+        new("0F BA /4", Bt, EvIb), new("0F BA /5", Bts, EvIb | Lockable), new("0F BA /6", Btr, EvIb | Lockable),
+        new("0F BA /7", Btc, EvIb | Lockable),
+        new("0F BB", Btc, EvGv | Lockable), new("0F BC", Bsf, GvEv), new("0F BD", Bsr, GvEv), new("F3 0F BC", Tzcnt, GvEv),
+        new("F3 0F BD", Lzcnt, GvEv),
         new("0F BE", Movsx8, GvEb), new("0F BF", Movsx16, GvEv),
         new("0F C0", Xadd, EbGb | Lockable), new("0F C1", Xadd, EvGv | Lockable), new("NP 0F C3", Mov, MvGv | Dword),
-        new("0F C7 /1 mem", Cmpxchg8b, Mv | Lockable), new("NP 0F C7 /6 reg", Rdrand, Ev), new("NP 0F C7 /7 reg", Rdseed, Ev), new("66 0F C7 /6 reg", Rdrand, Ev), new("66 0F C7 /7 reg", Rdseed, Ev), new("F3 0F C7 /7 reg", Rdpid, Ev | Force64),
-        new("NP 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmptrld), new("66 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmclear),
-        new("F3 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmxon), new("NP 0F C7 /7 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmptrst),
+        new("0F C7 /1 mem", Cmpxchg8b, Mv | Lockable), new("NP 0F C7 /6 reg", Rdrand, Ev), new("NP 0F C7 /7 reg", Rdseed, Ev),
+        new("66 0F C7 /6 reg", Rdrand, Ev), new("66 0F C7 /7 reg", Rdseed, Ev), new("F3 0F C7 /7 reg", Rdpid, Ev | Force64),
+        new("NP 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmptrld),
+        new("66 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmclear),
+        new("F3 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmxon),
+        new("NP 0F C7 /7 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmptrst),
     ];
 
     internal static readonly OpcodeRow[] ThreeByte =
     [
-        new("66 0F38 80", Vendor, GvM | Force64, (int)VendorInstruction.Invept), new("66 0F38 81", Vendor, GvM | Force64, (int)VendorInstruction.Invvpid),
+        new("66 0F38 80", Vendor, GvM | Force64, (int)VendorInstruction.Invept),
+        new("66 0F38 81", Vendor, GvM | Force64, (int)VendorInstruction.Invvpid),
         new("NP 0F38 F0", Movbe, GvM), new("NP 0F38 F1", Movbe, MvGv), new("66 0F38 F0", Movbe, GvM), new("66 0F38 F1", Movbe, MvGv),
-        new("F2 0F38 F0", Crc32Byte, GvEb | Dword), new("F2 0F38 F1", Crc32, GvEv), new("66 0F38 F6", Adcx, GvEv | Dword), new("F3 0F38 F6", Adox, GvEv | Dword),
-        new("NP VEX 0F38 F2", Andn, GyByEy), new("NP VEX 0F38 F3 /1", Blsr, ByEy), new("NP VEX 0F38 F3 /2", Blsmsk, ByEy), new("NP VEX 0F38 F3 /3", Blsi, ByEy),
-        new("NP VEX 0F38 F5", Bzhi, GyEyBy), new("F3 VEX 0F38 F5", Pext, GyByEy), new("F2 VEX 0F38 F5", Pdep, GyByEy), new("F2 VEX 0F38 F6", Mulx, GyByEy),
-        new("NP VEX 0F38 F7", Bextr, GyEyBy), new("66 VEX 0F38 F7", Shlx, GyEyBy), new("F3 VEX 0F38 F7", Sarx, GyEyBy), new("F2 VEX 0F38 F7", Shrx, GyEyBy),
+        new("F2 0F38 F0", Crc32Byte, GvEb | Dword), new("F2 0F38 F1", Crc32, GvEv), new("66 0F38 F6", Adcx, GvEv | Dword),
+        new("F3 0F38 F6", Adox, GvEv | Dword),
+        new("NP VEX 0F38 F2", Andn, GyByEy), new("NP VEX 0F38 F3 /1", Blsr, ByEy), new("NP VEX 0F38 F3 /2", Blsmsk, ByEy),
+        new("NP VEX 0F38 F3 /3", Blsi, ByEy),
+        new("NP VEX 0F38 F5", Bzhi, GyEyBy), new("F3 VEX 0F38 F5", Pext, GyByEy), new("F2 VEX 0F38 F5", Pdep, GyByEy),
+        new("F2 VEX 0F38 F6", Mulx, GyByEy),
+        new("NP VEX 0F38 F7", Bextr, GyEyBy), new("66 VEX 0F38 F7", Shlx, GyEyBy), new("F3 VEX 0F38 F7", Sarx, GyEyBy),
+        new("F2 VEX 0F38 F7", Shrx, GyEyBy),
         new("F2 VEX 0F3A F0", Rorx, GvEv | Ib),
     ];
 

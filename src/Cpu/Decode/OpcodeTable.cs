@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Hv.Cpu.Decode;
 
-/// <summary>The opcode maps as arrays, built once from <see cref="OpcodeRows"/>: mode, map, mandatory prefix and opcode give a row; a row may be a group,
+/// <summary>The opcode maps as arrays, built once from <see cref="OpcodeRows"/>: mode, map, mandatory prefix and opcode give a row; a row may be a
+/// group,
 /// which ModRM decides.</summary>
 internal static class OpcodeTable
 {

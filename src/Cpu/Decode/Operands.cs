@@ -2,7 +2,8 @@ namespace Hv.Cpu.Decode;
 
 /// <summary>
 /// How an opcode's operands are encoded: an <see cref="OpShape"/> in bits 3:0, an immediate in bits 7:4, then single attributes. The combinations are
-/// named in the notation of SDM 2D A.2 (E ModRM.rm, G ModRM.reg, I immediate, Z register in the opcode, M memory only; b byte, w word, v operand size).
+/// named in the notation of SDM 2D A.2 (E ModRM.rm, G ModRM.reg, I immediate, Z register in the opcode, M memory only; b byte, w word, v operand
+/// size).
 /// </summary>
 [Flags]
 internal enum Operands : uint

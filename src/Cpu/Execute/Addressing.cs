@@ -60,7 +60,8 @@ internal readonly struct Stack64 : IStack
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Pointer(ref CpuState s) => s.Gpr.Rsp;
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void SetPointer(ref CpuState s, ulong value) => s.Gpr.Rsp = value;
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Wrap(ulong offset) => offset;
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Linear(ref CpuState s, ref Op op, Processor p, ulong offset, int size, bool write) => offset;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Linear(ref CpuState s, ref Op op, Processor p, ulong offset, int size, bool write) => offset;
 }
 
 /// <summary>ESP in a stack segment that spans 4 GiB from 0.</summary>
@@ -69,7 +70,8 @@ internal readonly struct Stack32 : IStack
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Pointer(ref CpuState s) => (uint)s.Gpr.Rsp;
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void SetPointer(ref CpuState s, ulong value) => s.Gpr.Rsp = (uint)value;
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Wrap(ulong offset) => (uint)offset;
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Linear(ref CpuState s, ref Op op, Processor p, ulong offset, int size, bool write) => offset;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Linear(ref CpuState s, ref Op op, Processor p, ulong offset, int size, bool write) => offset;
 }
 
 /// <summary>SP or ESP in any other stack segment.</summary>

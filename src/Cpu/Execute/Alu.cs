@@ -91,7 +91,8 @@ internal readonly struct CmpOp : IBinary
     public static bool Writes => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong Apply<TW, TF>(ref CpuState s, ulong a, ulong b) where TW : struct, IWidth where TF : struct, IFlagsMode => SubOp.Apply<TW, TF>(ref s, a, b);
+    public static ulong Apply<TW, TF>(ref CpuState s, ulong a, ulong b)
+        where TW : struct, IWidth where TF : struct, IFlagsMode => SubOp.Apply<TW, TF>(ref s, a, b);
 }
 
 internal readonly struct AndOp : IBinary
@@ -138,14 +139,16 @@ internal readonly struct TestOp : IBinary
     public static bool Writes => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong Apply<TW, TF>(ref CpuState s, ulong a, ulong b) where TW : struct, IWidth where TF : struct, IFlagsMode => AndOp.Apply<TW, TF>(ref s, a, b);
+    public static ulong Apply<TW, TF>(ref CpuState s, ulong a, ulong b)
+        where TW : struct, IWidth where TF : struct, IFlagsMode => AndOp.Apply<TW, TF>(ref s, a, b);
 }
 
 /// <summary>Handlers of two-operand operations: one body for each operand shape.</summary>
 internal static class AluHandlers
 {
     [MethodImpl(Threading.Handler)]
-    internal static void RegReg<TOp, TW, TF>(ref CpuState s, ref Op op, Processor p) where TOp : struct, IBinary where TW : struct, IWidth where TF : struct, IFlagsMode
+    internal static void RegReg<TOp, TW, TF>(ref CpuState s, ref Op op, Processor p)
+        where TOp : struct, IBinary where TW : struct, IWidth where TF : struct, IFlagsMode
     {
         ulong result = TOp.Apply<TW, TF>(ref s, TW.Get(ref s, op.Rm), TW.Get(ref s, op.Reg));
         if (TOp.Writes)
@@ -154,7 +157,8 @@ internal static class AluHandlers
     }
 
     [MethodImpl(Threading.Handler)]
-    internal static void RegImm<TOp, TW, TF>(ref CpuState s, ref Op op, Processor p) where TOp : struct, IBinary where TW : struct, IWidth where TF : struct, IFlagsMode
+    internal static void RegImm<TOp, TW, TF>(ref CpuState s, ref Op op, Processor p)
+        where TOp : struct, IBinary where TW : struct, IWidth where TF : struct, IFlagsMode
     {
         ulong result = TOp.Apply<TW, TF>(ref s, TW.Get(ref s, op.Rm), op.Immediate);
         if (TOp.Writes)
@@ -246,17 +250,20 @@ internal interface ISource
 
 internal readonly struct RegSource : ISource
 {
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Get<TW>(ref CpuState s, ref Op op) where TW : struct, IWidth => TW.Get(ref s, op.Reg);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Get<TW>(ref CpuState s, ref Op op) where TW : struct, IWidth => TW.Get(ref s, op.Reg);
 }
 
 internal readonly struct RmSource : ISource
 {
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Get<TW>(ref CpuState s, ref Op op) where TW : struct, IWidth => TW.Get(ref s, op.Rm);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Get<TW>(ref CpuState s, ref Op op) where TW : struct, IWidth => TW.Get(ref s, op.Rm);
 }
 
 internal readonly struct ImmSource : ISource
 {
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Get<TW>(ref CpuState s, ref Op op) where TW : struct, IWidth => op.Immediate;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Get<TW>(ref CpuState s, ref Op op) where TW : struct, IWidth => op.Immediate;
 }
 
 /// <summary>Chooses among <see cref="AluHandlers"/>.</summary>
@@ -288,11 +295,13 @@ internal static unsafe class AluBinder
         _ => context.FlagsLive ? Shape<TOp, W64, LiveFlags>(op, context) : Shape<TOp, W64, DeadFlags>(op, context),
     };
 
-    private static nint Shape<TOp, TW, TF>(in Op op, BindContext context) where TOp : struct, IBinary where TW : struct, IWidth where TF : struct, IFlagsMode
+    private static nint Shape<TOp, TW, TF>(in Op op, BindContext context)
+        where TOp : struct, IBinary where TW : struct, IWidth where TF : struct, IFlagsMode
     {
         if (!op.IsMemory)
         {
-            delegate*<ref CpuState, ref Op, Processor, void> handler = op.Shape == OpShape.RmImm ? &AluHandlers.RegImm<TOp, TW, TF> : &AluHandlers.RegReg<TOp, TW, TF>;
+            delegate*<ref CpuState, ref Op, Processor, void> handler = op.Shape == OpShape.RmImm ? &AluHandlers.RegImm<TOp, TW, TF>
+                : &AluHandlers.RegReg<TOp, TW, TF>;
             return (nint)handler;
         }
 
@@ -305,7 +314,8 @@ internal static unsafe class AluBinder
         };
     }
 
-    private static nint Memory<TOp, TW, TF, TA>(in Op op) where TOp : struct, IBinary where TW : struct, IWidth where TF : struct, IFlagsMode where TA : struct, IAddress
+    private static nint Memory<TOp, TW, TF, TA>(in Op op)
+        where TOp : struct, IBinary where TW : struct, IWidth where TF : struct, IFlagsMode where TA : struct, IAddress
     {
         // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler.
         delegate*<ref CpuState, ref Op, Processor, void> handler;

@@ -11,7 +11,8 @@ namespace Hv.Cpu.Execute;
 /// <param name="Limit">The last offset in CS that a branch may go to; all ones in 64-bit code.</param>
 internal readonly record struct BindContext(ModeKey Key, bool FlagsLive, ulong Limit = ulong.MaxValue)
 {
-    /// <summary>The form of the operation's address: 0 <see cref="Flat64"/>, 1 <see cref="Flat32"/>, 2 <see cref="Segmented"/>, 3 <see cref="Flat64Base"/>.</summary>
+    /// <summary>The form of the operation's address: 0 <see cref="Flat64"/>, 1 <see cref="Flat32"/>, 2 <see cref="Segmented"/>, 3 <see
+    /// cref="Flat64Base"/>.</summary>
     internal int AddressForm(in Op op)
     {
         OpForm size = op.Form & OpForm.AddressMask;
@@ -27,7 +28,8 @@ internal readonly record struct BindContext(ModeKey Key, bool FlagsLive, ulong L
         };
     }
 
-    /// <summary>The form of the stack: 0 <see cref="Stack64"/>, 1 <see cref="Stack32"/>, 2 <see cref="StackSegmented32"/>, 3 <see cref="Stack16"/>.</summary>
+    /// <summary>The form of the stack: 0 <see cref="Stack64"/>, 1 <see cref="Stack32"/>, 2 <see cref="StackSegmented32"/>, 3 <see
+    /// cref="Stack16"/>.</summary>
     internal int StackForm => Key.Is64 ? 0 : !Key.Has(ModeKey.Stack32) ? 3 : Key.Has(ModeKey.FlatStack) ? 1 : 2;
 }
 

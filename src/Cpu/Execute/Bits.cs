@@ -70,7 +70,8 @@ internal static class BitHandlers
         ulong value = Operand.Read<TW>(ref s, ref op, p);
         if (s.Attention != 0)
             return;
-        int count = op.Kind == OpKind.Lzcnt ? BitOperations.LeadingZeroCount(value) - (64 - TW.Bits) : value == 0 ? TW.Bits : BitOperations.TrailingZeroCount(value);
+        int count = op.Kind == OpKind.Lzcnt ? BitOperations.LeadingZeroCount(value) - (64 - TW.Bits) : value == 0 ? TW.Bits
+            : BitOperations.TrailingZeroCount(value);
         TW.Set(ref s, op.Reg, (ulong)count);
         Flags.Explicit<TW>(ref s, (ulong)count, value == 0, false);
         Threading.Next(ref s, ref op, p);
@@ -87,7 +88,8 @@ internal static class BitHandlers
         Threading.Next(ref s, ref op, p);
     }
 
-    /// <summary>CRC32 over a source of TW; the destination is 32 bits, and the upper half of a 64-bit register is cleared either way (SDM 2A).</summary>
+    /// <summary>CRC32 over a source of TW; the destination is 32 bits, and the upper half of a 64-bit register is cleared either way (SDM
+    /// 2A).</summary>
     [MethodImpl(Threading.Handler)]
     internal static void Crc32<TW>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth
     {

@@ -170,7 +170,8 @@ internal static unsafe class BranchBinder
                 handler = &BranchHandlers.Jmp;
                 return (nint)handler;
             case OpKind.JmpIndirect:
-                handler = op.SizeLog2 == 1 ? &BranchHandlers.JmpIndirect<W16> : op.SizeLog2 == 2 ? &BranchHandlers.JmpIndirect<W32> : &BranchHandlers.JmpIndirect<W64>;
+                handler = op.SizeLog2 == 1 ? &BranchHandlers.JmpIndirect<W16> : op.SizeLog2 == 2 ? &BranchHandlers.JmpIndirect<W32>
+                    : &BranchHandlers.JmpIndirect<W64>;
                 return (nint)handler;
             case >= OpKind.Jo and <= OpKind.Jg:
                 return Jcc(op.Kind - OpKind.Jo);

@@ -4,7 +4,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.Execute;
 
-/// <summary>SETcc and CMOVcc. CMOVcc reads its source, and clears the upper half of a 32-bit destination, whatever the condition (SDM 2A, CMOVcc).</summary>
+/// <summary>SETcc and CMOVcc. CMOVcc reads its source, and clears the upper half of a 32-bit destination, whatever the condition (SDM 2A,
+/// CMOVcc).</summary>
 internal static class ConditionalHandlers
 {
     internal static bool Holds(ref CpuState s, int condition)
@@ -72,7 +73,8 @@ internal static unsafe class ConditionalBinder
         if (op.Kind <= OpKind.Setg)
             handler = &ConditionalHandlers.Set<TCondition>;
         else
-            handler = op.SizeLog2 == 1 ? &ConditionalHandlers.Cmov<TCondition, W16> : op.SizeLog2 == 2 ? &ConditionalHandlers.Cmov<TCondition, W32> : &ConditionalHandlers.Cmov<TCondition, W64>;
+            handler = op.SizeLog2 == 1 ? &ConditionalHandlers.Cmov<TCondition, W16> : op.SizeLog2 == 2 ? &ConditionalHandlers.Cmov<TCondition, W32>
+                : &ConditionalHandlers.Cmov<TCondition, W64>;
         return (nint)handler;
     }
 }

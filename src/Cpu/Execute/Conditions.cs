@@ -41,7 +41,8 @@ internal readonly struct CondP : ICondition
 
 internal readonly struct CondL : ICondition
 {
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static bool Holds(ref CpuState s) => (long)(s.FlagsResult ^ (s.FlagsAux << 63) ^ s.FlagsAux ^ (s.FlagsAux << 1)) < 0;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Holds(ref CpuState s) => (long)(s.FlagsResult ^ (s.FlagsAux << 63) ^ s.FlagsAux ^ (s.FlagsAux << 1)) < 0;
 }
 
 internal readonly struct CondLe : ICondition

@@ -8,7 +8,8 @@ namespace Hv.Cpu.Execute;
 internal static unsafe class Control
 {
     // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler.
-    private static readonly delegate*<ref CpuState, ref Op, Processor, void> s_blockEnd = &BlockEndHandler, s_leaveHere = &LeaveHereHandler, s_undefined = &UndefinedHandler,
+    private static readonly delegate*<ref CpuState, ref Op, Processor, void> s_blockEnd = &BlockEndHandler, s_leaveHere = &LeaveHereHandler,
+        s_undefined = &UndefinedHandler,
         s_violation = &FetchViolationHandler, s_badTarget = &BranchHandlers.BadTarget;
 
     /// <summary>Falls through to the next block.</summary>

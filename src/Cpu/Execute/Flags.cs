@@ -8,7 +8,8 @@ namespace Hv.Cpu.Execute;
 /// The six arithmetic flags, kept as a result and an auxiliary word so that most operations write two words and most conditions read one of them
 /// (docs/adr/0022-lazy-flags.md):
 /// <list type="bullet">
-/// <item><c>FlagsResult</c> is the sign-extended result: ZF is "it is 0"; SF is its bit 63 xor bit 0 of the auxiliary word; PF is the parity of its low
+/// <item><c>FlagsResult</c> is the sign-extended result: ZF is "it is 0"; SF is its bit 63 xor bit 0 of the auxiliary word; PF is the parity of its
+/// low
 /// byte xor bits 15:8 of the auxiliary word.</item>
 /// <item><c>FlagsAux</c> is the vector of carries out of each bit, moved so that the operand's top bit is at 63: CF is bit 63, OF is bit 63 xor
 /// bit 62, AF is bit 3.</item>
@@ -107,7 +108,8 @@ internal static class Flags
 
     /// <summary>The six flags as RFLAGS bits.</summary>
     internal static ulong Get(ref CpuState s) =>
-        Carry(ref s) | (Parity(ref s) ? Pf : 0) | (Adjust(ref s) ? Af : 0) | (Zero(ref s) ? Zf : 0) | (Sign(ref s) ? Sf : 0) | (Overflow(ref s) ? Of : 0);
+        Carry(ref s) | (Parity(ref s) ? Pf : 0) | (Adjust(ref s) ? Af : 0) | (Zero(ref s) ? Zf : 0) | (Sign(ref s) ? Sf : 0) | (Overflow(ref s) ? Of
+            : 0);
 
     /// <summary>Takes the six flags from RFLAGS bits.</summary>
     internal static void Put(ref CpuState s, ulong rflags)

@@ -5,7 +5,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.Execute;
 
-/// <summary>An arithmetic operation and the conditional branch behind it in one handler, which sits on the first of the two: one dispatch less at the end of most
+/// <summary>An arithmetic operation and the conditional branch behind it in one handler, which sits on the first of the two: one dispatch less at the
+/// end of most
 /// blocks. Both operations stay in the block as they are; only the binding knows.</summary>
 internal static class FusedHandlers
 {
@@ -66,7 +67,8 @@ internal static unsafe class FusedBinder
 {
     // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler, throughout.
 
-    /// <summary>The handler for <paramref name="op"/> with the branch of kind <paramref name="branch"/> behind it, or 0 when the pair stays two.</summary>
+    /// <summary>The handler for <paramref name="op"/> with the branch of kind <paramref name="branch"/> behind it, or 0 when the pair stays
+    /// two.</summary>
     internal static nint Bind(in Op op, OpKind branch, BindContext context)
     {
         if (branch is < OpKind.Jo or > OpKind.Jg)
@@ -110,15 +112,17 @@ internal static unsafe class FusedBinder
         return (nint)handler;
     }
 
-    private static nint Width<TOp, TCondition>(in Op op, BindContext context) where TOp : struct, IBinary where TCondition : struct, ICondition => op.SizeLog2 switch
-    {
-        0 => Shape<TOp, W8, TCondition>(op, context),
-        1 => Shape<TOp, W16, TCondition>(op, context),
-        2 => Shape<TOp, W32, TCondition>(op, context),
-        _ => Shape<TOp, W64, TCondition>(op, context),
-    };
+    private static nint Width<TOp, TCondition>(in Op op, BindContext context)
+        where TOp : struct, IBinary where TCondition : struct, ICondition => op.SizeLog2 switch
+        {
+            0 => Shape<TOp, W8, TCondition>(op, context),
+            1 => Shape<TOp, W16, TCondition>(op, context),
+            2 => Shape<TOp, W32, TCondition>(op, context),
+            _ => Shape<TOp, W64, TCondition>(op, context),
+        };
 
-    private static nint Shape<TOp, TW, TCondition>(in Op op, BindContext context) where TOp : struct, IBinary where TW : struct, IWidth where TCondition : struct, ICondition
+    private static nint Shape<TOp, TW, TCondition>(in Op op, BindContext context)
+        where TOp : struct, IBinary where TW : struct, IWidth where TCondition : struct, ICondition
     {
         delegate*<ref CpuState, ref Op, Processor, void> handler = null;
         bool immediate = op.Shape == OpShape.RmImm;

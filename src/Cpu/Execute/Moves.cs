@@ -19,7 +19,8 @@ internal readonly struct ZeroExtend : IExtend
 
 internal readonly struct SignExtend : IExtend
 {
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Extend<TSource>(ulong value) where TSource : struct, IWidth => TSource.SignExtend(value);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Extend<TSource>(ulong value) where TSource : struct, IWidth => TSource.SignExtend(value);
 }
 
 /// <summary>MOV, MOVZX, MOVSX, LEA and other moves that touch no flags.</summary>
@@ -27,7 +28,8 @@ internal static class MoveHandlers
 {
     /// <summary>Register to register, widened from TSource to TW: MOV is the case where both are the same.</summary>
     [MethodImpl(Threading.Handler)]
-    internal static void RegReg<TW, TSource, TExtend>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth where TSource : struct, IWidth where TExtend : struct, IExtend
+    internal static void RegReg<TW, TSource, TExtend>(ref CpuState s, ref Op op, Processor p)
+        where TW : struct, IWidth where TSource : struct, IWidth where TExtend : struct, IExtend
     {
         TW.Set(ref s, op.Reg, TExtend.Extend<TSource>(TSource.Get(ref s, op.Rm)));
         Threading.Next(ref s, ref op, p);
@@ -64,7 +66,8 @@ internal static class MoveHandlers
     }
 
     [MethodImpl(Threading.Handler)]
-    internal static void Store<TW, TA, TS>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth where TA : struct, IAddress where TS : struct, ISource
+    internal static void Store<TW, TA, TS>(ref CpuState s, ref Op op, Processor p)
+        where TW : struct, IWidth where TA : struct, IAddress where TS : struct, ISource
     {
         ulong at = TA.Linear(ref s, ref op, p, TW.Bits / 8, true);
         ref TlbEntry entry = ref TranslationCache.Entry(s.WriteTlb, at);
@@ -92,7 +95,8 @@ internal static class MoveHandlers
     [MethodImpl(Threading.Handler)]
     internal static void FromMoffs<TW>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth
     {
-        ulong value = Operand.ReadAt<TW>(ref s, ref op, p, p.LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, op.Immediate, TW.Bits / 8, false));
+        ulong value = Operand.ReadAt<TW>(ref s, ref op, p,
+            p.LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, op.Immediate, TW.Bits / 8, false));
         if (s.Attention != 0)
             return;
         TW.Set(ref s, Registers.Rax, value);
@@ -284,7 +288,15 @@ internal static unsafe class MoveBinder
         delegate*<ref CpuState, ref Op, Processor, void> handler;
         switch (op.Kind)
         {
-            case OpKind.Mov: return op.SizeLog2 switch { 0 => Mov<W8>(ref op, context), 1 => Mov<W16>(ref op, context), 2 => Mov<W32>(ref op, context), _ => Mov<W64>(ref op, context) };
+            case OpKind.Mov:
+                return op.SizeLog2 switch
+                {
+                    0 => Mov<W8>(ref op, context),
+                    1 => Mov<W16>(ref op, context),
+                    2 =>
+                Mov<W32>(ref op, context),
+                    _ => Mov<W64>(ref op, context)
+                };
             case OpKind.Movzx8: return Wider<W8, ZeroExtend>(op, context);
             case OpKind.Movzx16: return Wider<W16, ZeroExtend>(op, context);
             case OpKind.Movsx8: return Wider<W8, SignExtend>(op, context);
@@ -293,7 +305,9 @@ internal static unsafe class MoveBinder
             case OpKind.Lea when op.SizeLog2 == 3 && (op.Form & OpForm.AddressMask) == OpForm.Address64: handler = &MoveHandlers.Lea64; break;
             case OpKind.Cmpxchg8b: handler = &MoveHandlers.CmpxchgPair<W32>; break;
             case OpKind.Cmpxchg16b: handler = &MoveHandlers.CmpxchgPair<W64>; break;
-            case OpKind.Cbw: handler = op.SizeLog2 == 1 ? &MoveHandlers.Cbw<W16, W8> : op.SizeLog2 == 2 ? &MoveHandlers.Cbw<W32, W16> : &MoveHandlers.Cbw<W64, W32>; break;
+            case OpKind.Cbw:
+                handler = op.SizeLog2 == 1 ? &MoveHandlers.Cbw<W16, W8> : op.SizeLog2 == 2 ? &MoveHandlers.Cbw<W32, W16>
+                : &MoveHandlers.Cbw<W64, W32>; break;
             case OpKind.Xlat: handler = &MoveHandlers.Xlat; break;
             case OpKind.Rdpid: handler = &MoveHandlers.Rdpid; break;
             default: return op.SizeLog2 switch { 0 => Sized<W8>(op), 1 => Sized<W16>(op), 2 => Sized<W32>(op), _ => Sized<W64>(op) };
@@ -333,14 +347,16 @@ internal static unsafe class MoveBinder
         return (nint)handler;
     }
 
-    private static nint Wider<TSource, TExtend>(in Op op, BindContext context) where TSource : struct, IWidth where TExtend : struct, IExtend => op.SizeLog2 switch
-    {
-        1 => Wider<W16, TSource, TExtend>(op, context),
-        2 => Wider<W32, TSource, TExtend>(op, context),
-        _ => Wider<W64, TSource, TExtend>(op, context),
-    };
+    private static nint Wider<TSource, TExtend>(in Op op, BindContext context)
+        where TSource : struct, IWidth where TExtend : struct, IExtend => op.SizeLog2 switch
+        {
+            1 => Wider<W16, TSource, TExtend>(op, context),
+            2 => Wider<W32, TSource, TExtend>(op, context),
+            _ => Wider<W64, TSource, TExtend>(op, context),
+        };
 
-    private static nint Wider<TW, TSource, TExtend>(in Op op, BindContext context) where TW : struct, IWidth where TSource : struct, IWidth where TExtend : struct, IExtend
+    private static nint Wider<TW, TSource, TExtend>(in Op op, BindContext context)
+        where TW : struct, IWidth where TSource : struct, IWidth where TExtend : struct, IExtend
     {
         delegate*<ref CpuState, ref Op, Processor, void> handler;
         if (!op.IsMemory)

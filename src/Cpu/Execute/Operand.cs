@@ -30,7 +30,8 @@ internal static class Operand
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static ulong ReadMemory<TW>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth => ReadAt<TW>(ref s, ref op, p, Address(ref s, ref op, p, TW.Bits / 8, false));
+    internal static ulong ReadMemory<TW>(ref CpuState s, ref Op op, Processor p)
+        where TW : struct, IWidth => ReadAt<TW>(ref s, ref op, p, Address(ref s, ref op, p, TW.Bits / 8, false));
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static ulong ReadMemoryForWrite<TW>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth

@@ -6,7 +6,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu;
 
-/// <summary>Services for the handlers of <c>Execute</c>: stack accesses, probes, operands of more than eight bytes. What has locals whose address is taken is never
+/// <summary>Services for the handlers of <c>Execute</c>: stack accesses, probes, operands of more than eight bytes. What has locals whose address is
+/// taken is never
 /// inlined, because a handler with such a local could not jump to the next (docs/adr/0021-tail-threaded-handlers.md).</summary>
 public abstract partial class Processor
 {

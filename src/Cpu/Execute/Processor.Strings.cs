@@ -8,7 +8,8 @@ using Hv.Cpu.System;
 namespace Hv.Cpu;
 
 /// <summary>
-/// The loop of string instructions. Ascending runs inside a page go in one piece; everything else goes element by element. Each piece ends with exact RSI, RDI
+/// The loop of string instructions. Ascending runs inside a page go in one piece; everything else goes element by element. Each piece ends with exact
+/// RSI, RDI
 /// and RCX, counts as one instruction, and looks at the budget and at stop requests, so that a REP can always be interrupted (SDM 2B, REP).
 /// </summary>
 public abstract partial class Processor
@@ -85,7 +86,8 @@ public abstract partial class Processor
         return true;
     }
 
-    /// <summary>As many ascending elements as lie in one page on each side, when the translation caches know both pages. 0: go element by element.</summary>
+    /// <summary>As many ascending elements as lie in one page on each side, when the translation caches know both pages. 0: go element by
+    /// element.</summary>
     private int Piece<TOp, TW>(ref CpuState s, ref Op op, int addressSize, ulong count) where TOp : struct, IString where TW : struct, IWidth
     {
         int size = TW.Bits / 8;
@@ -93,7 +95,8 @@ public abstract partial class Processor
         nint from = 0, to = 0;
         if (TOp.UsesSource && !TryHost(ref s, (SegmentNumber)op.Segment, source, s.ReadTlb, size, addressSize, false, ref count, ref from))
             return 0;
-        if (TOp.UsesDestination && !TryHost(ref s, SegmentNumber.Es, destination, TOp.Writes ? s.WriteTlb : s.ReadTlb, size, addressSize, TOp.Writes, ref count, ref to))
+        if (TOp.UsesDestination && !TryHost(ref s, SegmentNumber.Es, destination, TOp.Writes ? s.WriteTlb : s.ReadTlb, size, addressSize, TOp.Writes,
+            ref count, ref to))
             return 0;
         int done = TOp.Many<TW>(ref s, ref op, from, to, (int)count);
         ulong bytes = (ulong)(done * size);
@@ -106,7 +109,8 @@ public abstract partial class Processor
     }
 
     /// <summary>The host's address of an offset, and how many elements follow it in the page, the segment and the address size.</summary>
-    private bool TryHost(ref CpuState s, SegmentNumber segment, ulong offset, nint tlb, int size, int addressSize, bool write, ref ulong count, ref nint host)
+    private bool TryHost(ref CpuState s, SegmentNumber segment, ulong offset, nint tlb, int size, int addressSize, bool write, ref ulong count,
+        ref nint host)
     {
         ulong linear = s.SegmentBase[(int)segment] + offset;
         if (!_key.Is64)

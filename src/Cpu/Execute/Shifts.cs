@@ -132,7 +132,8 @@ internal static class Bit
 internal static class ShiftHandlers
 {
     [MethodImpl(Threading.Handler)]
-    internal static void RegImm<TOp, TW, TF>(ref CpuState s, ref Op op, Processor p) where TOp : struct, IShift where TW : struct, IWidth where TF : struct, IFlagsMode
+    internal static void RegImm<TOp, TW, TF>(ref CpuState s, ref Op op, Processor p)
+        where TOp : struct, IShift where TW : struct, IWidth where TF : struct, IFlagsMode
     {
         TW.Set(ref s, op.Rm, TOp.Apply<TW, TF>(ref s, TW.Get(ref s, op.Rm), (int)op.Immediate & (TW.Bits == 64 ? 63 : 31)));
         Threading.Next(ref s, ref op, p);
@@ -162,7 +163,8 @@ internal static class ShiftHandlers
         Threading.Next(ref s, ref op, p);
     }
 
-    /// <summary>SHLD and SHRD. With 16-bit operands and a count above 16 the result is undefined (SDM 2B); silicon goes on into the destination again.</summary>
+    /// <summary>SHLD and SHRD. With 16-bit operands and a count above 16 the result is undefined (SDM 2B); silicon goes on into the destination
+    /// again.</summary>
     [MethodImpl(Threading.Handler)]
     internal static void Double<TW>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth
     {
@@ -219,7 +221,8 @@ internal static unsafe class ShiftBinder
 
     private static nint Double(in Op op)
     {
-        delegate*<ref CpuState, ref Op, Processor, void> handler = op.SizeLog2 == 1 ? &ShiftHandlers.Double<W16> : op.SizeLog2 == 2 ? &ShiftHandlers.Double<W32> : &ShiftHandlers.Double<W64>;
+        delegate*<ref CpuState, ref Op, Processor, void> handler = op.SizeLog2 == 1 ? &ShiftHandlers.Double<W16> : op.SizeLog2 == 2
+            ? &ShiftHandlers.Double<W32> : &ShiftHandlers.Double<W64>;
         return (nint)handler;
     }
 

@@ -9,7 +9,8 @@ namespace Hv.Cpu.Execute;
 internal static class StackHandlers
 {
     [MethodImpl(Threading.Handler)]
-    internal static void PushSource<TW, TStack, TS>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth where TStack : struct, IStack where TS : struct, ISource
+    internal static void PushSource<TW, TStack, TS>(ref CpuState s, ref Op op, Processor p)
+        where TW : struct, IWidth where TStack : struct, IStack where TS : struct, ISource
     {
         ulong value = TS.Get<TW>(ref s, ref op);
         ulong pointer = TStack.Wrap(TStack.Pointer(ref s) - (ulong)(TW.Bits / 8));
@@ -175,7 +176,8 @@ internal static class StackHandlers
         return true;
     }
 
-    private static ulong PopAt<TW, TStack>(ref CpuState s, ref Op op, Processor p, ulong pointer) where TW : struct, IWidth where TStack : struct, IStack
+    private static ulong PopAt<TW, TStack>(ref CpuState s, ref Op op, Processor p, ulong pointer)
+        where TW : struct, IWidth where TStack : struct, IStack
     {
         ulong at = TStack.Linear(ref s, ref op, p, pointer, TW.Bits / 8, false);
         ref TlbEntry entry = ref TranslationCache.Entry(s.ReadTlb, at);

@@ -21,7 +21,8 @@ internal interface IString
     /// <summary>Works on one element at linear addresses. False: return at once, nothing has changed.</summary>
     static abstract bool One<TW>(ref CpuState s, ref Op op, Processor p, ulong source, ulong destination) where TW : struct, IWidth;
 
-    /// <summary>Works on up to <paramref name="count"/> elements in ascending host memory that no page ends inside, as if one after the other.</summary>
+    /// <summary>Works on up to <paramref name="count"/> elements in ascending host memory that no page ends inside, as if one after the
+    /// other.</summary>
     /// <returns>Elements done, at least 1; fewer than given when a comparison ended the instruction or the ranges overlap.</returns>
     static abstract int Many<TW>(ref CpuState s, ref Op op, nint source, nint destination, int count) where TW : struct, IWidth;
 }
@@ -168,7 +169,8 @@ internal readonly struct CmpsOp : IString
 internal static unsafe class Span
 {
     // SAFETY, throughout: the caller has shown by translation-cache hits that the ranges lie inside one page each.
-    internal static void Copy(nint source, nint destination, int bytes) => new ReadOnlySpan<byte>((void*)source, bytes).CopyTo(new Span<byte>((void*)destination, bytes));
+    internal static void Copy(nint source, nint destination, int bytes) =>
+        new ReadOnlySpan<byte>((void*)source, bytes).CopyTo(new Span<byte>((void*)destination, bytes));
 
     internal static void Fill<TW>(nint destination, int count, ulong value) where TW : struct, IWidth
     {
@@ -188,9 +190,12 @@ internal static unsafe class Span
         // SAFETY: see above.
         return TW.Bits switch
         {
-            8 => equal ? new ReadOnlySpan<byte>((void*)at, count).IndexOf((byte)value) : new ReadOnlySpan<byte>((void*)at, count).IndexOfAnyExcept((byte)value),
-            16 => equal ? new ReadOnlySpan<ushort>((void*)at, count).IndexOf((ushort)value) : new ReadOnlySpan<ushort>((void*)at, count).IndexOfAnyExcept((ushort)value),
-            32 => equal ? new ReadOnlySpan<uint>((void*)at, count).IndexOf((uint)value) : new ReadOnlySpan<uint>((void*)at, count).IndexOfAnyExcept((uint)value),
+            8 => equal ? new ReadOnlySpan<byte>((void*)at, count).IndexOf((byte)value)
+                : new ReadOnlySpan<byte>((void*)at, count).IndexOfAnyExcept((byte)value),
+            16 => equal ? new ReadOnlySpan<ushort>((void*)at, count).IndexOf((ushort)value)
+                : new ReadOnlySpan<ushort>((void*)at, count).IndexOfAnyExcept((ushort)value),
+            32 => equal ? new ReadOnlySpan<uint>((void*)at, count).IndexOf((uint)value)
+                : new ReadOnlySpan<uint>((void*)at, count).IndexOfAnyExcept((uint)value),
             _ => equal ? new ReadOnlySpan<ulong>((void*)at, count).IndexOf(value) : new ReadOnlySpan<ulong>((void*)at, count).IndexOfAnyExcept(value),
         };
     }

@@ -37,7 +37,8 @@ internal readonly struct DecOp : IUnary
 internal readonly struct NegOp : IUnary
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong Apply<TW, TF>(ref CpuState s, ulong a) where TW : struct, IWidth where TF : struct, IFlagsMode => SubOp.Apply<TW, TF>(ref s, 0, a);
+    public static ulong Apply<TW, TF>(ref CpuState s, ulong a)
+        where TW : struct, IWidth where TF : struct, IFlagsMode => SubOp.Apply<TW, TF>(ref s, 0, a);
 }
 
 internal readonly struct NotOp : IUnary
@@ -50,7 +51,8 @@ internal readonly struct NotOp : IUnary
 internal static class UnaryHandlers
 {
     [MethodImpl(Threading.Handler)]
-    internal static void Reg<TOp, TW, TF>(ref CpuState s, ref Op op, Processor p) where TOp : struct, IUnary where TW : struct, IWidth where TF : struct, IFlagsMode
+    internal static void Reg<TOp, TW, TF>(ref CpuState s, ref Op op, Processor p)
+        where TOp : struct, IUnary where TW : struct, IWidth where TF : struct, IFlagsMode
     {
         TW.Set(ref s, op.Rm, TOp.Apply<TW, TF>(ref s, TW.Get(ref s, op.Rm)));
         Threading.Next(ref s, ref op, p);

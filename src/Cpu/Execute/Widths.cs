@@ -34,7 +34,8 @@ internal static class Registers
     internal const int Rax = 0, Rcx = 8, Rdx = 16, Rbx = 24, Rsp = 32, Rbp = 40, Rsi = 48, Rdi = 56;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static ref ulong At(ref CpuState s, int offset) => ref Unsafe.As<byte, ulong>(ref Unsafe.AddByteOffset(ref Unsafe.As<CpuState, byte>(ref s), (nint)offset));
+    internal static ref ulong At(ref CpuState s, int offset) =>
+        ref Unsafe.As<byte, ulong>(ref Unsafe.AddByteOffset(ref Unsafe.As<CpuState, byte>(ref s), (nint)offset));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static ref byte ByteAt(ref CpuState s, int offset) => ref Unsafe.AddByteOffset(ref Unsafe.As<CpuState, byte>(ref s), (nint)offset);
@@ -46,7 +47,8 @@ internal readonly unsafe struct W8 : IWidth
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Truncate(ulong value) => (byte)value;
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong SignExtend(ulong value) => (ulong)(sbyte)value;
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Get(ref CpuState s, int offset) => Registers.ByteAt(ref s, offset);
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void Set(ref CpuState s, int offset, ulong value) => Registers.ByteAt(ref s, offset) = (byte)value;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Set(ref CpuState s, int offset, ulong value) => Registers.ByteAt(ref s, offset) = (byte)value;
     // SAFETY: host comes from a translation-cache hit that covers the width.
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Load(nint host) => *(byte*)host;
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void Store(nint host, ulong value) => *(byte*)host = (byte)value;
@@ -62,7 +64,8 @@ internal readonly unsafe struct W16 : IWidth
     public static void Set(ref CpuState s, int offset, ulong value) => Unsafe.As<ulong, ushort>(ref Registers.At(ref s, offset)) = (ushort)value;
     // SAFETY: host comes from a translation-cache hit that covers the width.
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Load(nint host) => Unsafe.ReadUnaligned<ushort>((void*)host);
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void Store(nint host, ulong value) => Unsafe.WriteUnaligned((void*)host, (ushort)value);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(nint host, ulong value) => Unsafe.WriteUnaligned((void*)host, (ushort)value);
 }
 
 internal readonly unsafe struct W32 : IWidth
@@ -70,11 +73,14 @@ internal readonly unsafe struct W32 : IWidth
     public static int Bits => 32;
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Truncate(ulong value) => (uint)value;
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong SignExtend(ulong value) => (ulong)(int)value;
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Get(ref CpuState s, int offset) => Unsafe.As<ulong, uint>(ref Registers.At(ref s, offset));
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void Set(ref CpuState s, int offset, ulong value) => Registers.At(ref s, offset) = (uint)value;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Get(ref CpuState s, int offset) => Unsafe.As<ulong, uint>(ref Registers.At(ref s, offset));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Set(ref CpuState s, int offset, ulong value) => Registers.At(ref s, offset) = (uint)value;
     // SAFETY: host comes from a translation-cache hit that covers the width.
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Load(nint host) => Unsafe.ReadUnaligned<uint>((void*)host);
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void Store(nint host, ulong value) => Unsafe.WriteUnaligned((void*)host, (uint)value);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(nint host, ulong value) => Unsafe.WriteUnaligned((void*)host, (uint)value);
 }
 
 internal readonly unsafe struct W64 : IWidth
@@ -83,7 +89,8 @@ internal readonly unsafe struct W64 : IWidth
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Truncate(ulong value) => value;
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong SignExtend(ulong value) => value;
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Get(ref CpuState s, int offset) => Registers.At(ref s, offset);
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void Set(ref CpuState s, int offset, ulong value) => Registers.At(ref s, offset) = value;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Set(ref CpuState s, int offset, ulong value) => Registers.At(ref s, offset) = value;
     // SAFETY: host comes from a translation-cache hit that covers the width.
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static ulong Load(nint host) => Unsafe.ReadUnaligned<ulong>((void*)host);
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void Store(nint host, ulong value) => Unsafe.WriteUnaligned((void*)host, value);

@@ -19,7 +19,8 @@ internal struct Walk
     /// <summary>Bytes that the mapping covers: 4 KiB to 1 GiB.</summary>
     public ulong PageSize;
 
-    /// <summary>What further accesses the page's rights allow in the walk's privilege: a later read, a later write with the dirty bit set already.</summary>
+    /// <summary>What further accesses the page's rights allow in the walk's privilege: a later read, a later write with the dirty bit set
+    /// already.</summary>
     public bool Readable, WritableNow, Global;
 
     /// <summary>Bits of the #PF error code; meaningful when the walk failed.</summary>

@@ -5,12 +5,14 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Cpu.Memory;
 
 /// <summary>
-/// The guest's page tables (SDM 3A chapter 4): no paging, 32-bit with PSE and PSE-36, PAE, four levels. Rights are gathered on the way down and checked
+/// The guest's page tables (SDM 3A chapter 4): no paging, 32-bit with PSE and PSE-36, PAE, four levels. Rights are gathered on the way down and
+/// checked
 /// at the leaf; accessed bits are set on the way, the dirty bit at the leaf, only when the access is allowed (SDM 3A 4.8).
 /// </summary>
 internal ref struct PageWalker
 {
-    private const ulong Present = 1, Writable = 2, User = 4, Accessed = 1 << 5, Dirty = 1 << 6, Large = 1 << 7, GlobalPage = 1 << 8, NoExecute = 1UL << 63;
+    private const ulong Present = 1, Writable = 2, User = 4, Accessed = 1 << 5, Dirty = 1 << 6, Large = 1 << 7, GlobalPage = 1 << 8, NoExecute =
+        1UL << 63;
     private const ulong AddressMask = 0x000F_FFFF_FFFF_F000;
 
     private const ulong Cr0Wp = 1 << 16, Cr0Pg = 1UL << 31;
@@ -46,7 +48,8 @@ internal ref struct PageWalker
 
     private readonly bool NxEnabled => (_sys.Efer & EferNxe) != 0 && (_sys.Cr4 & Cr4Pae) != 0;
 
-    /// <summary>Walks for <paramref name="linear"/>. False: a page fault with <see cref="Walk.ErrorCode"/>, or, when the processor's attention is set, an
+    /// <summary>Walks for <paramref name="linear"/>. False: a page fault with <see cref="Walk.ErrorCode"/>, or, when the processor's attention is
+    /// set, an
     /// event on a table's own address.</summary>
     internal readonly bool TryWalk(ulong linear, ref Walk walk)
     {

@@ -36,10 +36,12 @@ public abstract unsafe partial class Processor
 
     private bool IsUser => State.Sys.Cpl == 3;
 
-    /// <summary>Whether bits 63:47 of a linear address are equal (SDM 1 3.3.7.1). Always so outside IA-32e mode, where addresses have 32 bits.</summary>
+    /// <summary>Whether bits 63:47 of a linear address are equal (SDM 1 3.3.7.1). Always so outside IA-32e mode, where addresses have 32
+    /// bits.</summary>
     internal static bool IsCanonical(ulong linear) => (ulong)((long)(linear << 16) >> 16) == linear;
 
-    /// <summary>Reads 1..8 bytes at a linear address for an operand of <paramref name="op"/>. On failure the fault or event is recorded and 0 returned.</summary>
+    /// <summary>Reads 1..8 bytes at a linear address for an operand of <paramref name="op"/>. On failure the fault or event is recorded and 0
+    /// returned.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal ulong LoadSlow(ref CpuState s, ref Op op, ulong linear, int size) => LoadChecked(ref s, ref op, linear, size, AccessKind.Read);
 
@@ -61,7 +63,8 @@ public abstract unsafe partial class Processor
         return value;
     }
 
-    /// <summary>Writes 1..8 bytes at a linear address for an operand of <paramref name="op"/>, all or nothing. False: the fault or event is recorded.</summary>
+    /// <summary>Writes 1..8 bytes at a linear address for an operand of <paramref name="op"/>, all or nothing. False: the fault or event is
+    /// recorded.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal bool StoreSlow(ref CpuState s, ref Op op, ulong linear, int size, ulong value)
     {
@@ -80,7 +83,8 @@ public abstract unsafe partial class Processor
         return false;
     }
 
-    /// <summary>Whether an access may begin and end where it does: canonical in 64-bit code; elsewhere not over the end of a segment that spans 4 GiB, whose limit the
+    /// <summary>Whether an access may begin and end where it does: canonical in 64-bit code; elsewhere not over the end of a segment that spans 4
+    /// GiB, whose limit the
     /// flat forms do not check. (With a base, the linear address wraps.)</summary>
     private bool IsReachable(ref CpuState s, SegmentNumber segment, ulong linear, int size)
     {
@@ -162,7 +166,8 @@ public abstract unsafe partial class Processor
         if (at.Host == 0)
         {
             ulong ignored = 0;
-            return DeviceAccess(ref s, at.Physical, linear, size, GuestAccess.Write | (IsUser ? GuestAccess.User : 0), true, Mask(value, size), ref ignored);
+            return DeviceAccess(ref s, at.Physical, linear, size, GuestAccess.Write | (IsUser ? GuestAccess.User : 0), true, Mask(value, size),
+                ref ignored);
         }
 
         WriteHost(at.Host, size, value);
@@ -207,7 +212,8 @@ public abstract unsafe partial class Processor
             at[i] = (byte)(value >> (8 * i));
     }
 
-    /// <summary>Walks the page tables and the layer's nested translation, finds the memory slot, and fills the translation cache. False: a page fault is
+    /// <summary>Walks the page tables and the layer's nested translation, finds the memory slot, and fills the translation cache. False: a page fault
+    /// is
     /// recorded, or an event on a table. A hole is a success with no host address.</summary>
     private bool TryResolve(ref CpuState s, ulong linear, AccessKind access, bool user, bool isImplicit, out Resolved resolved)
     {
@@ -228,7 +234,13 @@ public abstract unsafe partial class Processor
         }
 
         resolved.Physical = walk.Physical;
-        GuestAccess guestAccess = access switch { AccessKind.Read => GuestAccess.Read, AccessKind.Write => GuestAccess.Write, _ => GuestAccess.Execute };
+        GuestAccess guestAccess = access switch
+        {
+            AccessKind.Read => GuestAccess.Read,
+            AccessKind.Write => GuestAccess.Write,
+            _ =>
+            GuestAccess.Execute
+        };
         if (!TranslateGuestPhysical(walk.Physical, user ? guestAccess | GuestAccess.User : guestAccess, out Gpa slot, out bool writable))
             return true;
         resolved.Slot = slot.Value;
@@ -328,7 +340,8 @@ public abstract unsafe partial class Processor
     /// <summary>Writes 1..8 bytes at a linear address as an implicit supervisor access.</summary>
     public bool TryWriteSystem(ref CpuState s, ulong linear, int size, ulong value) => StoreLinear(ref s, linear, size, false, true, value);
 
-    /// <summary>Checks that a linear range could be written at privilege <paramref name="cpl"/>, faulting as the write would, so that several writes can be all or nothing.</summary>
+    /// <summary>Checks that a linear range could be written at privilege <paramref name="cpl"/>, faulting as the write would, so that several writes
+    /// can be all or nothing.</summary>
     /// <param name="s">The state.</param>
     /// <param name="linear">The first byte; the range is canonical.</param>
     /// <param name="size">Bytes, 1 to 4096.</param>

@@ -17,7 +17,8 @@ internal struct TlbEntry
 
 /// <summary>
 /// The translation caches of one processor: for reads and for writes, each in a bank for user accesses, for supervisor accesses, and for supervisor
-/// accesses while SMAP keeps them from user pages; a fourth bank is never filled, for times when every access must be looked at. A hit means that the access is allowed, backed by ordinary memory, and (for writes) that the page is
+/// accesses while SMAP keeps them from user pages; a fourth bank is never filled, for times when every access must be looked at. A hit means that the
+/// access is allowed, backed by ordinary memory, and (for writes) that the page is
 /// writable, its dirty bit set, marked in the dirty log, and holds no decoded code.
 /// </summary>
 internal sealed unsafe class TranslationCache : IDisposable

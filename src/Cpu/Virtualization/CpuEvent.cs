@@ -76,7 +76,8 @@ public enum CpuEventKind : byte
     /// <see cref="CpuEvent.Value"/> the error code, <see cref="CpuEvent.Address"/> the #PF address or #DB bits.</summary>
     Exception,
 
-    /// <summary>INT n about to be delivered (INT3 and INTO are <see cref="Exception"/> 3 and 4): <see cref="CpuEvent.Index"/> is the vector.</summary>
+    /// <summary>INT n about to be delivered (INT3 and INTO are <see cref="Exception"/> 3 and 4): <see cref="CpuEvent.Index"/> is the
+    /// vector.</summary>
     SoftwareInterrupt,
 
     /// <summary>IRET.</summary>
@@ -85,11 +86,13 @@ public enum CpuEventKind : byte
     /// <summary>A third fault while delivering a double fault.</summary>
     TripleFault,
 
-    /// <summary>A hardware task switch: <see cref="CpuEvent.Index"/> is the selector, <see cref="CpuEvent.Value"/> its source (0 CALL, 1 IRET, 2 JMP, 3 gate).</summary>
+    /// <summary>A hardware task switch: <see cref="CpuEvent.Index"/> is the selector, <see cref="CpuEvent.Value"/> its source (0 CALL, 1 IRET, 2 JMP,
+    /// 3 gate).</summary>
     TaskSwitch,
 
     /// <summary>A guest-physical access that the layer's nested translation or the memory slots refuse: <see cref="CpuEvent.Address"/> is the gpa,
-    /// <see cref="CpuEvent.LinearAddress"/>, <see cref="CpuEvent.Access"/>; <see cref="CpuEvent.Size"/> and <see cref="CpuEvent.Value"/> for a data access.</summary>
+    /// <see cref="CpuEvent.LinearAddress"/>, <see cref="CpuEvent.Access"/>; <see cref="CpuEvent.Size"/> and <see cref="CpuEvent.Value"/> for a data
+    /// access.</summary>
     GuestPhysicalAccess,
 
     /// <summary>An external interrupt is pending and deliverable: <see cref="CpuEvent.Index"/> is the vector.</summary>
