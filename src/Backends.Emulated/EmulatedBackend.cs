@@ -4,7 +4,8 @@ using Hv.Core.Memory;
 
 namespace Hv.Backends.Emulated;
 
-/// <summary>The software processor with nothing around it: no vendor's structures, its own exit instruction, everything that the processor can do.</summary>
+/// <summary>The software processor with nothing around it: no vendor's structures, its own exit instruction, everything that the processor can
+/// do.</summary>
 public sealed class EmulatedBackend : IBackend
 {
     /// <inheritdoc/>
@@ -18,8 +19,9 @@ public sealed class EmulatedBackend : IBackend
 
     /// <inheritdoc/>
     public BackendCapabilities Capabilities =>
-        BackendCapabilities.RealMode | BackendCapabilities.Protected32 | BackendCapabilities.Paging32 | BackendCapabilities.Long64 | BackendCapabilities.UserMode
-        | BackendCapabilities.GuestExceptions | BackendCapabilities.Deterministic | BackendCapabilities.ExceptionIntercept | BackendCapabilities.UserHypercalls
+        BackendCapabilities.RealMode | BackendCapabilities.Protected32 | BackendCapabilities.Paging32 | BackendCapabilities.Long64
+        | BackendCapabilities.UserMode | BackendCapabilities.GuestExceptions | BackendCapabilities.Deterministic
+        | BackendCapabilities.ExceptionIntercept | BackendCapabilities.UserHypercalls
         | BackendCapabilities.LegacyTasks;
 
     /// <inheritdoc/>

@@ -56,7 +56,8 @@ internal sealed class EmulatedVcpu : IVcpu
         // Injected, so not offered for interception again; a fault of a delivery that an exit cut off combines with it (SDM 3A 6.15, table 6-5).
         if (_processor.Pending.Kind != PendingEventKind.None)
             _processor.Interrupted = _processor.Pending;
-        _processor.Deliver(new PendingEvent(PendingEventKind.Exception, completion.Vector, completion.HasErrorCode, completion.ErrorCode, completion.Address), 0);
+        _processor.Deliver(new PendingEvent(PendingEventKind.Exception, completion.Vector, completion.HasErrorCode, completion.ErrorCode,
+            completion.Address), 0);
     }
 
     /// <inheritdoc/>

@@ -15,7 +15,8 @@ internal struct EmulatedVirtualization : IVirtualization
     public readonly bool Intercepts(Processor processor, ref CpuEvent e) => e.Kind switch
     {
         CpuEventKind.VendorInstruction => e.Instruction == VendorInstruction.HvExit,
-        CpuEventKind.PortIo or CpuEventKind.StringIo or CpuEventKind.GuestPhysicalAccess or CpuEventKind.Cpuid or CpuEventKind.InterruptWindow => true,
+        CpuEventKind.PortIo or CpuEventKind.StringIo or CpuEventKind.GuestPhysicalAccess => true,
+        CpuEventKind.Cpuid or CpuEventKind.InterruptWindow => true,
         CpuEventKind.Rdmsr or CpuEventKind.Wrmsr => !ModelSpecificRegisters.Owns(e.Index),
         CpuEventKind.Exception => (Exceptions >> (int)e.Index & 1) != 0,
         _ => false,

@@ -12,7 +12,8 @@ internal static class Subject
         Deviations =
         [
             new(Rules.InvalidStateIsRefused,
-                "the processor alone has no entry checks; a state that it could not be in is forced into one that it can run (Hv.Cpu.System.StateTransfer)"),
+                "the processor alone has no entry checks; a state that it could not be in is forced into one that it can run "
+                + "(Hv.Cpu.System.StateTransfer)"),
         ],
     };
 }

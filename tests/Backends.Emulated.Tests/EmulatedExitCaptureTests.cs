@@ -32,7 +32,8 @@ public sealed class EmulatedExitCaptureTests
         Assert.Equal(ExitReason.Unknown, Capture(Vendor(VendorInstruction.Vmcall)).Reason);
         Assert.Equal(ExitReason.Unknown, Capture(Vendor(VendorInstruction.Vmmcall)).Reason);
 
-        static CpuEvent Vendor(VendorInstruction instruction) => new() { Kind = CpuEventKind.VendorInstruction, Instruction = instruction, Length = 3 };
+        static CpuEvent Vendor(VendorInstruction instruction) =>
+            new() { Kind = CpuEventKind.VendorInstruction, Instruction = instruction, Length = 3 };
     }
 
     [Fact]
@@ -47,9 +48,11 @@ public sealed class EmulatedExitCaptureTests
     [Fact]
     public void Memory()
     {
-        var write = new CpuEvent { Kind = CpuEventKind.GuestPhysicalAccess, Address = 0xFEE00000, Size = 4, IsWrite = true, Value = 7, Access = GuestAccess.Write };
+        var write = new CpuEvent { Kind = CpuEventKind.GuestPhysicalAccess, Address = 0xFEE00000, Size = 4, IsWrite = true, Value = 7,
+            Access = GuestAccess.Write };
         Assert.Equal(new MemoryExit(new Gpa(0xFEE00000), 4, true, false, 7), Capture(write).Memory);
-        var fetch = new CpuEvent { Kind = CpuEventKind.GuestPhysicalAccess, Address = 0x5000, Size = 1, Access = GuestAccess.Execute | GuestAccess.User };
+        var fetch = new CpuEvent { Kind = CpuEventKind.GuestPhysicalAccess, Address = 0x5000, Size = 1,
+            Access = GuestAccess.Execute | GuestAccess.User };
         Assert.Equal(new MemoryExit(new Gpa(0x5000), 1, false, true, 0), Capture(fetch).Memory);
     }
 

@@ -162,7 +162,8 @@ public abstract class ActivityContract(BackendUnderTest subject) : ContractTest(
             c.Done();
         }).With(GuestLayout.Idt + (ulong)(6 * gate), Absent).With(GuestLayout.Idt + (ulong)(11 * gate), Absent), BackendCapabilities.GuestExceptions);
         run.RunToEnd();
-        // #UD finds its gate absent: #NP. #UD is benign, so the #NP is delivered (SDM 3A 6.15, table 6-5); its gate is absent too: contributory on contributory.
+        // #UD finds its gate absent: #NP. #UD is benign, so the #NP is delivered (SDM 3A 6.15, table 6-5); its gate is absent too: contributory on
+        // contributory.
         ExceptionRecord fault = Assert.Single(run.Exceptions);
         Assert.Equal((8, 0u, GuestLayout.Code), (fault.Vector, fault.ErrorCode, fault.Rip));
     }

@@ -55,7 +55,8 @@ public abstract class BudgetContract(BackendUnderTest subject) : ContractTest(su
     {
         // The handler's IRET goes back to the UD2, for ever.
         using VcpuHarness run = Start(GuestImage.Of(CodeMode.Long64, c => c.ud2()).WithCode(GuestLayout.SecondCode, c => c.iretq())
-            .With(GuestLayout.Idt + 6 * 16, 0x0000_8E00_0008_0000 | GuestLayout.SecondCode), BackendCapabilities.Deterministic | BackendCapabilities.GuestExceptions);
+            .With(GuestLayout.Idt + 6 * 16, 0x0000_8E00_0008_0000 | GuestLayout.SecondCode),
+            BackendCapabilities.Deterministic | BackendCapabilities.GuestExceptions);
         run.Expect(ExitReason.BudgetExpired, 1000);
         Assert.Equal(1000UL, run.Vcpu.InstructionsRetired);
     }

@@ -6,7 +6,8 @@ using Xunit.Sdk;
 
 namespace Hv.Contracts;
 
-/// <summary>The base of the contracts. A backend's test project derives one sealed class from each and passes its <see cref="BackendUnderTest"/>.</summary>
+/// <summary>The base of the contracts. A backend's test project derives one sealed class from each and passes its
+/// <see cref="BackendUnderTest"/>.</summary>
 public abstract class ContractTest
 {
     private readonly BackendUnderTest _subject;
@@ -49,7 +50,8 @@ public abstract class ContractTest
         return _subject.CreateOther!();
     }
 
-    /// <summary>Checks a rule. Where the backend has declared that it does not keep it, the check must fail, and the test is skipped with the declared
+    /// <summary>Checks a rule. Where the backend has declared that it does not keep it, the check must fail, and the test is skipped with the
+    /// declared
     /// reason; a deviation that no longer is one fails.</summary>
     protected void Holds(string rule, Action check)
     {

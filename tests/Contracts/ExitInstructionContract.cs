@@ -12,7 +12,8 @@ public abstract class ExitInstructionContract(BackendUnderTest subject) : Contra
 {
     private const ulong TrapFlag = 1 << 8;
 
-    /// <summary>The exit instructions of the backends in this repository: VMCALL, VMMCALL, UD1 EDI, EAX (docs/adr/0004-emulated-exit-instruction.md).</summary>
+    /// <summary>The exit instructions of the backends in this repository: VMCALL, VMMCALL, UD1 EDI, EAX
+    /// (docs/adr/0004-emulated-exit-instruction.md).</summary>
     public static TheoryData<CodeMode, byte[]> KnownExitInstructions => new(
         from mode in new[] { CodeMode.Real16, CodeMode.Protected32, CodeMode.Long64 }
         from bytes in new byte[][] { [0x0F, 0x01, 0xC1], [0x0F, 0x01, 0xD9], [0x0F, 0xB9, 0xF8] }

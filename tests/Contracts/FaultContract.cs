@@ -66,7 +66,8 @@ public abstract class FaultContract(BackendUnderTest subject) : ContractTest(sub
             c.Done();
         }), BackendCapabilities.GuestExceptions);
         run.RunToEnd();
-        Assert.Equal((13, GuestLayout.Code, GuestLayout.StackTop), (Assert.Single(run.Exceptions).Vector, run.Exceptions[0].Rip, run.Exceptions[0].Rsp));
+        Assert.Equal((13, GuestLayout.Code, GuestLayout.StackTop),
+            (Assert.Single(run.Exceptions).Vector, run.Exceptions[0].Rip, run.Exceptions[0].Rsp));
     }
 
     [Theory]
@@ -127,7 +128,8 @@ public abstract class FaultContract(BackendUnderTest subject) : ContractTest(sub
     [InlineData(CodeMode.Paged32, 14, true, 2u, 0x1234_5678UL)]
     [InlineData(CodeMode.Long64, 11, true, 0x18u, 0UL)]
     [InlineData(CodeMode.Long64, 0, false, 0u, 0UL)]
-    public void An_injected_fault_arrives_with_code_and_address_and_rip_on_the_instruction(CodeMode mode, byte vector, bool hasCode, uint code, ulong address)
+    public void An_injected_fault_arrives_with_code_and_address_and_rip_on_the_instruction(CodeMode mode, byte vector, bool hasCode, uint code,
+        ulong address)
     {
         using VcpuHarness run = Start(GuestImage.Of(mode, c =>
         {

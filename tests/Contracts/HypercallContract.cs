@@ -152,7 +152,8 @@ public abstract class HypercallContract(BackendUnderTest subject) : ContractTest
     {
         var handler = new RecordingHypercall(Number, HypercallOutcome.Return(0xFFFF_FFFF_0000_0042));
         using MachineHarness run = Boot(
-            Registered(CodeMode.Long64, c => c.EnterAt(GuestLayout.SecondCode, user ? Descriptors.CompatibilityUserCode : Descriptors.CompatibilityCode))
+            Registered(CodeMode.Long64, c => c.EnterAt(GuestLayout.SecondCode, user
+                ? Descriptors.CompatibilityUserCode : Descriptors.CompatibilityCode))
                 .WithCode(GuestLayout.SecondCode, c =>
                 {
                     c.mov(eax, Number);
@@ -167,7 +168,8 @@ public abstract class HypercallContract(BackendUnderTest subject) : ContractTest
         run.RunToEnd();
         HypercallArguments call = Assert.Single(handler.Calls);
         Assert.Equal(((ulong)Number, 1UL, 2UL, true), (call.Number, call.A0, call.A1, call.LongMode));
-        Assert.Contains(run.Exits, e => e.Contains("Hypercall", StringComparison.Ordinal) && e.Contains("LongModeActive, Code32", StringComparison.Ordinal));
+        Assert.Contains(run.Exits, e => e.Contains("Hypercall", StringComparison.Ordinal)
+            && e.Contains("LongModeActive, Code32", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -219,6 +221,9 @@ public abstract class HypercallContract(BackendUnderTest subject) : ContractTest
         }));
         StopInfo stop = run.Expect(StopReason.Exited);
         Assert.Equal((code, 0, 0UL), (stop.ExitCode, stop.VcpuIndex, run.Result(0)));
+        // Three MOVs and WRMSR, two MOVs, CALL, and the exit instruction that never returns.
+        if (Backend.Capabilities.HasFlag(BackendCapabilities.Deterministic))
+            Assert.Equal(8, run.Machine.Statistics.Instructions);
     }
 
     [Theory]

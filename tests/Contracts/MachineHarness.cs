@@ -31,7 +31,8 @@ public sealed class MachineHarness : IDisposable
         _services = new ServiceCollection().AddSingleton<IConsole>(_console).AddHvCore().BuildServiceProvider();
         Image = image;
         Memory = image.CreateMemory();
-        Machine = _services.GetRequiredService<VirtualMachineFactory>().Create(backend, Memory, (options ?? new()) with { Observer = observer ?? _log });
+        Machine = _services.GetRequiredService<VirtualMachineFactory>().Create(backend, Memory,
+            (options ?? new()) with { Observer = observer ?? _log });
         var state = new VcpuState();
         Processor.SaveState(state);
         image.ApplyEntry(state);
@@ -73,7 +74,8 @@ public sealed class MachineHarness : IDisposable
     {
         StopInfo stop = Run();
         Assert.True(stop.Reason == reason,
-            $"expected {reason}, got {stop} at RIP {Registers.Rip:x}; exits: {string.Join("; ", Exits.TakeLast(5))}; exceptions: {string.Join("; ", Exceptions)}");
+            $"expected {reason}, got {stop} at RIP {Registers.Rip:x}; exits: {string.Join("; ", Exits.TakeLast(5))}; "
+            + $"exceptions: {string.Join("; ", Exceptions)}");
         return stop;
     }
 

@@ -58,7 +58,8 @@ public abstract class MemoryContract(BackendUnderTest subject) : ContractTest(su
         }));
         Holds(Rules.MemoryExitCarriesValue, () =>
         {
-            foreach ((ulong offset, byte size, ulong value) in ((ulong, byte, ulong)[])[(0, 1, 0x21), (2, 2, 0x4321), (4, 4, 0x87654321), (8, 4, 0x55AA)])
+            foreach ((ulong offset, byte size, ulong value) in ((ulong, byte, ulong)[])[(0, 1, 0x21), (2, 2, 0x4321), (4, 4, 0x87654321),
+                (8, 4, 0x55AA)])
             {
                 Assert.Equal(new MemoryExit(new Gpa(Hole + offset), size, true, false, value), run.Expect(ExitReason.MemoryAccess).Memory);
                 run.Complete(ExitCompletion.Retire);
@@ -299,5 +300,6 @@ public abstract class MemoryContract(BackendUnderTest subject) : ContractTest(su
         Assert.Equal([0x60], Pages(bitmap));
     }
 
-    private static IEnumerable<int> Pages(ulong[] bitmap) => Enumerable.Range(0, bitmap.Length * 64).Where(n => (bitmap[n / 64] >> (n % 64) & 1) != 0);
+    private static IEnumerable<int> Pages(ulong[] bitmap) =>
+        Enumerable.Range(0, bitmap.Length * 64).Where(n => (bitmap[n / 64] >> (n % 64) & 1) != 0);
 }

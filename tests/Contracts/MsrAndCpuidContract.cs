@@ -7,7 +7,8 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Hv.Contracts;
 
-/// <summary>RDMSR, WRMSR and CPUID (SDM 2B RDMSR; 2D WRMSR; 2A CPUID): registers that the backend does not keep reach the host, whatever their index.</summary>
+/// <summary>RDMSR, WRMSR and CPUID (SDM 2B RDMSR; 2D WRMSR; 2A CPUID): registers that the backend does not keep reach the host, whatever their
+/// index.</summary>
 public abstract class MsrAndCpuidContract(BackendUnderTest subject) : ContractTest(subject)
 {
     /// <summary>Indices on both sides of the ranges that a vendor's MSR bitmap covers (SDM 3C 25.6.9; APM 2 15.11).</summary>

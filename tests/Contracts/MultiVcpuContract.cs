@@ -139,7 +139,8 @@ public abstract class MultiVcpuContract(BackendUnderTest subject) : ContractTest
         while (cut.Run(17).Reason == StopReason.InstructionLimit && pieces < 100_000)
             pieces++;
         Assert.True(pieces > 50);
-        Assert.Equal(whole.Exits.Where(e => !e.Contains("BudgetExpired", StringComparison.Ordinal)), cut.Exits.Where(e => !e.Contains("BudgetExpired", StringComparison.Ordinal)));
+        Assert.Equal(whole.Exits.Where(e => !e.Contains("BudgetExpired", StringComparison.Ordinal)),
+            cut.Exits.Where(e => !e.Contains("BudgetExpired", StringComparison.Ordinal)));
         Assert.Equal(whole.Console, cut.Console);
     }
 

@@ -253,7 +253,8 @@ public abstract class PortIoContract(BackendUnderTest subject) : ContractTest(su
             c.hlt();
         }, mode), BackendCapabilities.UserMode | BackendCapabilities.GuestExceptions);
         run.RunToEnd();
-        Assert.Equal([(13, 0u, GuestLayout.SecondCode), (13, 0u, GuestLayout.SecondCode + 2)], run.Exceptions.Select(e => ((int)e.Vector, e.ErrorCode, e.Rip)));
+        Assert.Equal([(13, 0u, GuestLayout.SecondCode), (13, 0u, GuestLayout.SecondCode + 2)],
+            run.Exceptions.Select(e => ((int)e.Vector, e.ErrorCode, e.Rip)));
     }
 
     [Theory]

@@ -37,7 +37,8 @@ public abstract class RegistrationContract(BackendUnderTest subject) : ContractT
         Assert.Equal((1u, 1u, 4096u, 0, GuestLayout.Stub), (record.GuestVersion, record.HostVersion, record.Size, record.Ret, record.HypercallGpa));
         Assert.Equal(MachineHarness.StubOf(Backend), run.ReadBytes(GuestLayout.Stub, Backend.Encoding.Length + 1));
         ParaRegistration registration = Assert.NotNull(run.Vcpu.Registration);
-        Assert.Equal((GuestLayout.ParaState, GuestLayout.Stub, 1u), (registration.ParaStateAddress.Value, registration.Stub.Address.Value, registration.GuestVersion));
+        Assert.Equal((GuestLayout.ParaState, GuestLayout.Stub, 1u),
+            (registration.ParaStateAddress.Value, registration.Stub.Address.Value, registration.GuestVersion));
     }
 
     [Theory]
@@ -277,8 +278,10 @@ public abstract class RegistrationContract(BackendUnderTest subject) : ContractT
     private static void AssertUntouched(MachineHarness run, ulong page)
     {
         ParaState record = run.Read<ParaState>(page);
-        Assert.Equal((1u, Untouched, 4096u, -1, GuestLayout.Stub), (record.GuestVersion, record.HostVersion, record.Size, record.Ret, record.HypercallGpa));
-        Assert.Equal(GuestImage.UnpatchedStub, run.Image.Mode == CodeMode.Real16 ? run.ReadBytes(GuestLayout.Stub + 1, 6) : run.ReadBytes(GuestLayout.Stub, 6));
+        Assert.Equal((1u, Untouched, 4096u, -1, GuestLayout.Stub),
+            (record.GuestVersion, record.HostVersion, record.Size, record.Ret, record.HypercallGpa));
+        Assert.Equal(GuestImage.UnpatchedStub, run.Image.Mode == CodeMode.Real16
+            ? run.ReadBytes(GuestLayout.Stub + 1, 6) : run.ReadBytes(GuestLayout.Stub, 6));
     }
 
     private static void AssertAccepted(MachineHarness run, ulong page)

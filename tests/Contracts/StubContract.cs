@@ -21,7 +21,8 @@ public abstract class StubContract(BackendUnderTest subject) : ContractTest(subj
     [InlineData(0xFFD)]
     [InlineData(0xFFE)]
     [InlineData(0xFFF)]
-    public void A_stub_near_a_page_end_is_written_whole_and_works(ulong offset) => AssertWorks(Call(GuestLayout.Free + offset), GuestLayout.Free + offset);
+    public void A_stub_near_a_page_end_is_written_whole_and_works(ulong offset) =>
+        AssertWorks(Call(GuestLayout.Free + offset), GuestLayout.Free + offset);
 
     [Theory]
     [InlineData(0xFF8)]
@@ -109,7 +110,8 @@ public abstract class StubContract(BackendUnderTest subject) : ContractTest(subj
     [InlineData(24)]
     [InlineData(32)]
     [InlineData(0xFF8)]
-    public void A_stub_in_the_rest_of_the_para_page_works(ulong offset) => AssertWorks(Call(GuestLayout.ParaState + offset), GuestLayout.ParaState + offset);
+    public void A_stub_in_the_rest_of_the_para_page_works(ulong offset) =>
+        AssertWorks(Call(GuestLayout.ParaState + offset), GuestLayout.ParaState + offset);
 
     [Fact]
     public void A_stub_that_ends_where_the_record_begins_works()
@@ -121,7 +123,8 @@ public abstract class StubContract(BackendUnderTest subject) : ContractTest(subj
     [Fact]
     public void The_stub_is_exit_instruction_and_ret_and_no_byte_more()
     {
-        using MachineHarness run = Register(GuestLayout.Free, i => i.With(GuestLayout.Free - 8, ulong.MaxValue).With(GuestLayout.Free, ulong.MaxValue));
+        using MachineHarness run = Register(GuestLayout.Free, i =>
+            i.With(GuestLayout.Free - 8, ulong.MaxValue).With(GuestLayout.Free, ulong.MaxValue));
         Assert.Equal(0, run.ParaState.Ret);
         Assert.Equal(MachineHarness.StubOf(Backend), run.ReadBytes(GuestLayout.Free, Length));
         Assert.Equal(ulong.MaxValue, run.Read<ulong>(GuestLayout.Free - 8));

@@ -8,7 +8,8 @@ using Xunit;
 
 namespace Hv.Contracts;
 
-/// <summary>One vCPU of a backend with a guest in it, and a watchdog: a run that takes longer than <see cref="Watchdog"/> is stopped and fails.</summary>
+/// <summary>One vCPU of a backend with a guest in it, and a watchdog: a run that takes longer than <see cref="Watchdog"/> is stopped and
+/// fails.</summary>
 public sealed class VcpuHarness : IDisposable
 {
     /// <summary>The longest that one run may take.</summary>
@@ -56,7 +57,8 @@ public sealed class VcpuHarness : IDisposable
     public VmExit Expect(ExitReason reason, long budget = UsualBudget)
     {
         VmExit exit = Run(budget);
-        Assert.True(exit.Reason == reason, $"expected {reason}, got {exit.Reason} at RIP {exit.Rip:x} ({Vcpu.LastFailure}); exceptions: {string.Join("; ", Exceptions)}");
+        Assert.True(exit.Reason == reason,
+            $"expected {reason}, got {exit.Reason} at RIP {exit.Rip:x} ({Vcpu.LastFailure}); exceptions: {string.Join("; ", Exceptions)}");
         return exit;
     }
 

@@ -205,13 +205,18 @@ public abstract class VcpuStateContract(BackendUnderTest subject) : ContractTest
 
     private static void AssertSame(in SystemRegisters expected, in SystemRegisters actual)
     {
-        Assert.Equal((expected.Cr0, expected.Cr2, expected.Cr3, expected.Cr4, expected.Cr8), (actual.Cr0, actual.Cr2, actual.Cr3, actual.Cr4, actual.Cr8));
+        Assert.Equal((expected.Cr0, expected.Cr2, expected.Cr3, expected.Cr4, expected.Cr8),
+            (actual.Cr0, actual.Cr2, actual.Cr3, actual.Cr4, actual.Cr8));
         Assert.Equal((expected.Dr0, expected.Dr3, expected.Dr6, expected.Dr7), (actual.Dr0, actual.Dr3, actual.Dr6, actual.Dr7));
         Assert.Equal((expected.Efer, expected.Star, expected.Lstar, expected.Sfmask), (actual.Efer, actual.Star, actual.Lstar, actual.Sfmask));
-        Assert.Equal((expected.KernelGsBase, expected.SysenterCs, expected.SysenterEsp, expected.SysenterEip), (actual.KernelGsBase, actual.SysenterCs, actual.SysenterEsp, actual.SysenterEip));
+        Assert.Equal((expected.KernelGsBase, expected.SysenterCs, expected.SysenterEsp, expected.SysenterEip),
+            (actual.KernelGsBase, actual.SysenterCs, actual.SysenterEsp, actual.SysenterEip));
         Assert.Equal((expected.Pat, expected.TscAux, expected.Cpl, expected.Activity), (actual.Pat, actual.TscAux, actual.Cpl, actual.Activity));
-        Assert.Equal((expected.Cs.Selector, expected.Cs.Base, expected.Cs.Limit, expected.Cs.Attributes), (actual.Cs.Selector, actual.Cs.Base, actual.Cs.Limit, actual.Cs.Attributes));
-        Assert.Equal((expected.Fs.Selector, expected.Fs.Base, expected.Fs.Limit, expected.Fs.Attributes), (actual.Fs.Selector, actual.Fs.Base, actual.Fs.Limit, actual.Fs.Attributes));
-        Assert.Equal((expected.Gdtr.Base, expected.Gdtr.Limit, expected.Idtr.Base, expected.Idtr.Limit), (actual.Gdtr.Base, actual.Gdtr.Limit, actual.Idtr.Base, actual.Idtr.Limit));
+        Assert.Equal((expected.Cs.Selector, expected.Cs.Base, expected.Cs.Limit, expected.Cs.Attributes),
+            (actual.Cs.Selector, actual.Cs.Base, actual.Cs.Limit, actual.Cs.Attributes));
+        Assert.Equal((expected.Fs.Selector, expected.Fs.Base, expected.Fs.Limit, expected.Fs.Attributes),
+            (actual.Fs.Selector, actual.Fs.Base, actual.Fs.Limit, actual.Fs.Attributes));
+        Assert.Equal((expected.Gdtr.Base, expected.Gdtr.Limit, expected.Idtr.Base, expected.Idtr.Limit),
+            (actual.Gdtr.Base, actual.Gdtr.Limit, actual.Idtr.Base, actual.Idtr.Limit));
     }
 }

@@ -5,7 +5,8 @@ using Hv.Hostile.Kinds;
 namespace Hv.Hostile;
 
 /// <summary>
-/// Runs cases until the time is over. Each case depends on the campaign's seed, its kind and its number alone. What must hold: no exception leaves the host, no
+/// Runs cases until the time is over. Each case depends on the campaign's seed, its kind and its number alone. What must hold: no exception leaves
+/// the host, no
 /// case hangs, memory does not grow, outcomes are various.
 /// </summary>
 internal sealed class Campaign(IReadOnlyList<IBackend> backends, IReadOnlyList<IHostileKind> kinds, CampaignOptions options, TextWriter output)
@@ -21,9 +22,11 @@ internal sealed class Campaign(IReadOnlyList<IBackend> backends, IReadOnlyList<I
     private long _startedAt;
 
     /// <summary>Every kind of input.</summary>
-    public static IReadOnlyList<IHostileKind> AllKinds => [new CodeKind(), new MsrKind(), new ParaKind(), new PagingKind(), new ImageKind(), new StateKind()];
+    public static IReadOnlyList<IHostileKind> AllKinds => [new CodeKind(), new MsrKind(), new ParaKind(), new PagingKind(), new ImageKind(),
+        new StateKind()];
 
-    /// <summary>The backends that a campaign can run on: those here that bound a case by instructions, so that a guest's endless loop ends and a case repeats.</summary>
+    /// <summary>The backends that a campaign can run on: those here that bound a case by instructions, so that a guest's endless loop ends and a
+    /// case repeats.</summary>
     public static IBackend[] Suitable(IEnumerable<IBackend> backends) =>
         [.. backends.Where(b => b.Availability.IsAvailable && b.Capabilities.HasFlag(BackendCapabilities.Deterministic))];
 
@@ -46,7 +49,8 @@ internal sealed class Campaign(IReadOnlyList<IBackend> backends, IReadOnlyList<I
 
         long growth = baseline == 0 ? 0 : MemoryNow() - baseline;
         _histogram.Print(output);
-        output.WriteLine($"{_histogram.Total} cases in {clock.Elapsed.TotalSeconds:F1} s, seed {options.Seed}; memory grew by {growth / 1024} KiB after the first third");
+        output.WriteLine($"{_histogram.Total} cases in {clock.Elapsed.TotalSeconds:F1} s, seed {options.Seed}; "
+            + $"memory grew by {growth / 1024} KiB after the first third");
         IReadOnlyList<string> degenerate = _histogram.Degenerate();
         foreach (string line in degenerate)
             output.WriteLine(line);
@@ -61,7 +65,8 @@ internal sealed class Campaign(IReadOnlyList<IBackend> backends, IReadOnlyList<I
         {
             foreach (IBackend backend in backends)
             {
-                string repeat = $"dotnet run -c Release --project tests/Hostile -- --seed {options.Seed} --kind {kind.Name} --case {number} --backend {backend.Name}";
+                string repeat = "dotnet run -c Release --project tests/Hostile -- "
+                    + $"--seed {options.Seed} --kind {kind.Name} --case {number} --backend {backend.Name}";
                 Volatile.Write(ref _startedAt, Stopwatch.GetTimestamp());
                 Volatile.Write(ref _running, repeat);
                 string outcome;

@@ -43,7 +43,8 @@ internal sealed record CampaignOptions
             switch (name)
             {
                 case "--seconds":
-                    good = double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double seconds) && seconds is >= 1 and <= 86400;
+                    good = double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double seconds)
+                        && seconds is >= 1 and <= 86400;
                     options = options with { Seconds = seconds };
                     break;
                 case "--seed":

@@ -30,7 +30,8 @@ internal sealed class SeededRandom(ulong seed)
             bytes[i] = (byte)(Next() >> 32);
     }
 
-    /// <summary>A number as mistakes have it: small, near a power of two, a run of ones, a canonical boundary, an address in low memory, or any.</summary>
+    /// <summary>A number as mistakes have it: small, near a power of two, a run of ones, a canonical boundary, an address in low memory, or
+    /// any.</summary>
     public ulong Number() => Below(8) switch
     {
         0 => Next() & 0xFF,

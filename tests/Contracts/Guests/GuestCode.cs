@@ -65,7 +65,8 @@ public sealed class GuestCode : Assembler
     /// <summary>Calls the stub.</summary>
     public void CallStub(ulong address = GuestLayout.Stub) => call(address);
 
-    /// <summary>Sets the number and up to six arguments of a hypercall by the convention of 2007: RAX; RDI RSI RDX RCX R8 R9 when long mode is active, else
+    /// <summary>Sets the number and up to six arguments of a hypercall by the convention of 2007: RAX; RDI RSI RDX RCX R8 R9 when long mode is
+    /// active, else
     /// EBX; EAX ECX EDX ESI EDI EBP.</summary>
     public void SetCall(uint number, params ReadOnlySpan<uint> arguments)
     {
@@ -175,7 +176,8 @@ public sealed class GuestCode : Assembler
     {
         using var stream = new MemoryStream();
         AssemblerResult result = Assemble(new StreamCodeWriter(stream), origin, BlockEncoderOptions.ReturnNewInstructionOffsets);
-        var recovery = _guards.Select(g => (g.FaultLabel is { } label ? result.GetLabelRIP(label) : g.FaultAddress, result.GetLabelRIP(g.Resume))).ToList();
+        var recovery = _guards.Select(g => (g.FaultLabel is { } label ? result.GetLabelRIP(label) : g.FaultAddress,
+            result.GetLabelRIP(g.Resume))).ToList();
         return (stream.ToArray(), recovery, result);
     }
 }

@@ -27,7 +27,8 @@ public sealed class GuestImage
 
     public CodeMode Mode { get; }
 
-    /// <summary>The page tables, where the mode has them: the first 2 MiB mapped to themselves, readable, writable and executable at every privilege.</summary>
+    /// <summary>The page tables, where the mode has them: the first 2 MiB mapped to themselves, readable, writable and executable at every
+    /// privilege.</summary>
     public PageTables? Tables { get; }
 
     /// <summary>Bytes of RAM at 0.</summary>
@@ -62,7 +63,8 @@ public sealed class GuestImage
     }
 
     /// <summary>Adds a para state record as a guest of 2007 fills it: versions, size, <c>ret</c> preset to -1.</summary>
-    public GuestImage WithParaState(ulong address = GuestLayout.ParaState, ulong hypercall = GuestLayout.Stub, uint guestVersion = 1, uint size = 4096) =>
+    public GuestImage WithParaState(ulong address = GuestLayout.ParaState, ulong hypercall = GuestLayout.Stub, uint guestVersion = 1,
+        uint size = 4096) =>
         With(address, EncodeParaState(hypercall, guestVersion, size));
 
     /// <summary>The bytes of a para state record; host_version and ret are -1, so that a host that does not write them is seen.</summary>
@@ -77,7 +79,8 @@ public sealed class GuestImage
         return record;
     }
 
-    /// <summary>The stub as the guest of 2007 has it before it registers: MOV EAX, -38; RET. In 16-bit code the operand-size prefix is added.</summary>
+    /// <summary>The stub as the guest of 2007 has it before it registers: MOV EAX, -38; RET. In 16-bit code the operand-size prefix is
+    /// added.</summary>
     public GuestImage AddStub(ulong address) => With(address, Mode == CodeMode.Real16 ? [0x66, .. UnpatchedStub] : UnpatchedStub);
 
     /// <summary>MOV EAX, -38 (-ENOSYS); RET.</summary>

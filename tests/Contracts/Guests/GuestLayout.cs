@@ -1,6 +1,7 @@
 namespace Hv.Contracts.Guests;
 
-/// <summary>Where a contract guest keeps what: guest-physical addresses, mapped to the same linear ones. All below 64 KiB except page tables and what a test
+/// <summary>Where a contract guest keeps what: guest-physical addresses, mapped to the same linear ones. All below 64 KiB except page tables and
+/// what a test
 /// adds, so that the same addresses serve a real-mode guest with segment bases of 0.</summary>
 public static class GuestLayout
 {

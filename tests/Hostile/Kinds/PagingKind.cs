@@ -93,6 +93,7 @@ internal sealed class PagingKind : IHostileKind
             1 or 2 => (ulong)random.Below((int)GuestLayout.RamSize * 2) & ~0xFFFUL,
             _ => random.Number() & 0x000F_FFFF_FFFF_F000,
         };
-        return frame | (random.Next() & 0x1FE) | (random.OneIn(6) ? 0UL : 7UL) | (random.OneIn(8) ? 1UL << 63 : 0) | (random.OneIn(12) ? 1UL << 52 : 0);
+        return frame | (random.Next() & 0x1FE) | (random.OneIn(6) ? 0UL : 7UL) | (random.OneIn(8) ? 1UL << 63 : 0)
+            | (random.OneIn(12) ? 1UL << 52 : 0);
     }
 }

@@ -9,7 +9,8 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Hv.Hostile.Kinds;
 
-/// <summary>Random para states and pointers, registered again and again while a second vCPU scribbles over the record and the stub, and called.</summary>
+/// <summary>Random para states and pointers, registered again and again while a second vCPU scribbles over the record and the stub, and
+/// called.</summary>
 internal sealed class ParaKind : IHostileKind
 {
     private const ulong Page = GuestLayout.ParaState, Rom = 0x18_0000;
@@ -37,7 +38,8 @@ internal sealed class ParaKind : IHostileKind
         for (int i = 0; i < 8; i++)
         {
             code.Wrmsr(GuestCode.ApiMagic, random.OneIn(3) ? Address(random) : Page);
-            code.SetCall(random.Pick(0u, 1u, (uint)HypercallNumbers.ConsoleWrite, (uint)HypercallNumbers.Clock, (uint)random.Number()), (uint)random.Number(), (uint)random.Number());
+            code.SetCall(random.Pick(0u, 1u, (uint)HypercallNumbers.ConsoleWrite, (uint)HypercallNumbers.Clock, (uint)random.Number()),
+                (uint)random.Number(), (uint)random.Number());
             code.CallStub(stub < GuestLayout.RamSize && random.OneIn(2) ? stub : GuestLayout.Stub);
         }
 
@@ -62,7 +64,8 @@ internal sealed class ParaKind : IHostileKind
         code.Label(ref loop);
         for (int i = 0; i < 4; i++)
         {
-            ulong target = random.Pick(Page + (ulong)random.Below(24), Page + 16, GuestLayout.Stub + (ulong)random.Below(6), GuestLayout.Code + (ulong)random.Below(64));
+            ulong target = random.Pick(Page + (ulong)random.Below(24), Page + 16, GuestLayout.Stub + (ulong)random.Below(6),
+                GuestLayout.Code + (ulong)random.Below(64));
             switch (random.Below(3))
             {
                 case 0: code.mov(__dword_ptr[(long)target], (int)random.Number()); break;
