@@ -13,8 +13,8 @@ public static class ConsistencyRules
 
     private const string Checks = "APM 2 15.5.1", Injection = "APM 2 15.20", Nested = "APM 2 15.25.3", Limit = "docs/adr/0055";
 
-    /// <summary>The table.</summary>
-    public static IReadOnlyList<ConsistencyRule> All { get; } =
+    // An array, so that going through it allocates nothing.
+    private static readonly ConsistencyRule[] s_all =
     [
         new(Checks, "EFER.SVME is zero", VmcbFields.Efer, CleanBits.Crx,
             static (in v, m) => (v.Save.Efer & Svme) == 0),
@@ -67,11 +67,14 @@ public static class ConsistencyRules
             static (in v, m) => (v.Control.Intercepts2 & Intercepts2.MwaitArmed) != 0),
     ];
 
+    /// <summary>The table.</summary>
+    public static IReadOnlyList<ConsistencyRule> All => s_all;
+
     /// <summary>The first rule that <paramref name="vmcb"/> breaks among those that look at a group not in <paramref name="clean"/>, or
     /// null.</summary>
     public static ConsistencyRule? FirstBroken(in Vmcb vmcb, SiliconModel model, CleanBits clean)
     {
-        foreach (ConsistencyRule rule in All)
+        foreach (ConsistencyRule rule in s_all)
         {
             bool known = rule.Groups != CleanBits.None && (rule.Groups & ~clean) == 0;
             if (!known && rule.IsBroken(vmcb, model))

@@ -8,8 +8,8 @@ public readonly record struct VmcbRange(CleanBits Group, int Offset, int Length)
 /// <summary>Which bytes of the VMCB each clean bit covers (APM 2 15.15.3), and the copying of whole groups into the on-chip cache.</summary>
 public static class VmcbGroups
 {
-    /// <summary>The ranges; those of <see cref="CleanBits.None"/> are loaded from memory at each VMRUN.</summary>
-    public static IReadOnlyList<VmcbRange> All { get; } =
+    // An array, so that going through it allocates nothing.
+    private static readonly VmcbRange[] s_all =
     [
         new(CleanBits.Intercepts, 0x000, 0x018), new(CleanBits.Intercepts, 0x03C, 0x004), new(CleanBits.Intercepts, 0x050, 0x008),
         new(CleanBits.PermissionMaps, 0x040, 0x010),
@@ -25,12 +25,15 @@ public static class VmcbGroups
         new(CleanBits.None, 0x570, 0x010), new(CleanBits.None, 0x5D8, 0x008), new(CleanBits.None, 0x5F8, 0x008),
     ];
 
+    /// <summary>The ranges; those of <see cref="CleanBits.None"/> are loaded from memory at each VMRUN.</summary>
+    public static IReadOnlyList<VmcbRange> All => s_all;
+
     /// <summary>Copies every range whose group is not in <paramref name="clean"/>.</summary>
     public static void CopyDirty(in Vmcb from, ref Vmcb to, CleanBits clean)
     {
         ReadOnlySpan<byte> source = MemoryMarshal.AsBytes(new ReadOnlySpan<Vmcb>(in from));
         Span<byte> target = MemoryMarshal.AsBytes(new Span<Vmcb>(ref to));
-        foreach (VmcbRange range in All)
+        foreach (VmcbRange range in s_all)
         {
             if (range.Group == CleanBits.None || (range.Group & clean) == 0)
                 source.Slice(range.Offset, range.Length).CopyTo(target.Slice(range.Offset, range.Length));

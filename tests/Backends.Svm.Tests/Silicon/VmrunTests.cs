@@ -194,15 +194,20 @@ public class VmrunTests
         machine.Expect(0x78);
     }
 
-    [Fact]
-    public void A_round_trip_allocates_nothing()
+    [Theory]
+    [InlineData(CleanBits.None)]
+    [InlineData(CleanBits.All)]
+    public void A_round_trip_allocates_nothing_whatever_is_dirty(CleanBits dirty)
     {
         using var machine = new TestMachine([0x0F, 0x01, 0xD9, 0xEB, 0xFB]); // vmmcall; jmp
+        machine.Expect(0x81);
+        machine.Clean(dirty);
+        machine.Skip();
         machine.Expect(0x81);
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 1000; i++)
         {
-            machine.Clean();
+            machine.Clean(dirty);
             machine.Skip();
             machine.Core.Vmrun(machine.Address, 1000);
         }
