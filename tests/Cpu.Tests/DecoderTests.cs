@@ -41,8 +41,11 @@ public sealed class DecoderTests
             if (same)
                 valid += expected.IsInvalid ? 0 : 1;
             else
-                differences.TryAdd($"{(expected.IsInvalid ? "invalid" : expected.Code.ToString())} / {(status == DecodeStatus.Ok ? op.Kind.ToString() : status.ToString())}",
-                    $"{Convert.ToHexString(bytes)} iced {theirs} hv {mine}");
+            {
+                string code = expected.IsInvalid ? "invalid" : expected.Code.ToString();
+                string kind = status == DecodeStatus.Ok ? op.Kind.ToString() : "refused";
+                differences.TryAdd($"{code} / {kind}", $"{Convert.ToHexString(bytes)} iced {theirs} hv {mine}");
+            }
         }
 
         Assert.True(differences.Count == 0, string.Join('\n', differences.Select(d => $"{d.Key}: {d.Value}").Take(60)));

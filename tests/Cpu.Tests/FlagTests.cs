@@ -1,6 +1,7 @@
 namespace Hv.Cpu.Tests;
 
-/// <summary>Results and flags of single operations, by the definitions of SDM 1 3.4.3.1 and the instruction pages; undefined flags are not looked at.</summary>
+/// <summary>Results and flags of single operations, by the definitions of SDM 1 3.4.3.1 and the instruction pages; undefined flags are not looked
+/// at.</summary>
 public sealed class FlagTests
 {
     private const ulong Cf = 1, Pf = 4, Af = 0x10, Zf = 0x40, Sf = 0x80, Of = 0x800, All = Cf | Pf | Af | Zf | Sf | Of, NoAf = All & ~Af;
