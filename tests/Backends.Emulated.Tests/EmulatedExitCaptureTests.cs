@@ -48,11 +48,23 @@ public sealed class EmulatedExitCaptureTests
     [Fact]
     public void Memory()
     {
-        var write = new CpuEvent { Kind = CpuEventKind.GuestPhysicalAccess, Address = 0xFEE00000, Size = 4, IsWrite = true, Value = 7,
-            Access = GuestAccess.Write };
+        var write = new CpuEvent
+        {
+            Kind = CpuEventKind.GuestPhysicalAccess,
+            Address = 0xFEE00000,
+            Size = 4,
+            IsWrite = true,
+            Value = 7,
+            Access = GuestAccess.Write
+        };
         Assert.Equal(new MemoryExit(new Gpa(0xFEE00000), 4, true, false, 7), Capture(write).Memory);
-        var fetch = new CpuEvent { Kind = CpuEventKind.GuestPhysicalAccess, Address = 0x5000, Size = 1,
-            Access = GuestAccess.Execute | GuestAccess.User };
+        var fetch = new CpuEvent
+        {
+            Kind = CpuEventKind.GuestPhysicalAccess,
+            Address = 0x5000,
+            Size = 1,
+            Access = GuestAccess.Execute | GuestAccess.User
+        };
         Assert.Equal(new MemoryExit(new Gpa(0x5000), 1, false, true, 0), Capture(fetch).Memory);
     }
 
