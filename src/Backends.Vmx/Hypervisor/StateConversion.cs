@@ -1,8 +1,8 @@
 using Hv.Backends.Vmx.Silicon.Fields;
 using Hv.Backends.Vmx.Silicon.Operation;
 using Hv.Core.Registers;
-using static Hv.Backends.Vmx.Silicon.RegisterBits;
 using static Hv.Backends.Vmx.Silicon.Fields.VmcsField;
+using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
 namespace Hv.Backends.Vmx.Hypervisor;
 

@@ -180,10 +180,17 @@ public sealed class SiliconRunTests
         }));
         IVcpu vcpu = run.Vcpu;
         Assert.Equal(2000, RoundTrips(vcpu, 2000));
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        int done = RoundTrips(vcpu, 2000);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
-        Assert.Equal(2000, done);
+        // The runtime itself may allocate once while it compiles a hot method anew: what an exit allocates shows in every round.
+        long least = long.MaxValue;
+        for (int round = 0; round < 5; round++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            int done = RoundTrips(vcpu, 2000);
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+            Assert.Equal(2000, done);
+        }
+
+        Assert.Equal(0, least);
     }
 
     private static int RoundTrips(IVcpu vcpu, int count)

@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using Hv.Backends.Vmx.Silicon.Fields;
+using Hv.Core.Registers;
 using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
 namespace Hv.Backends.Vmx.Silicon.Entry;
@@ -7,7 +9,14 @@ namespace Hv.Backends.Vmx.Silicon.Entry;
 public sealed class EntryContext(Vmcs vmcs, VmxCapabilities capabilities, HostPhysicalMemory? memory)
 {
     /// <summary>A field's value.</summary>
-    public ulong this[VmcsField field] => vmcs[field];
+    public ulong this[VmcsField field]
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => vmcs[field];
+    }
+
+    /// <summary>Whether the guest is in 64-bit mode: IA-32e mode guest, and L of CS.</summary>
+    public bool Is64BitMode => IsIa32e && (vmcs[VmcsField.GuestCsAccessRights] & SegmentRegister.LongBit) != 0;
 
     /// <summary>The capability MSRs.</summary>
     public VmxCapabilities Capabilities => capabilities;

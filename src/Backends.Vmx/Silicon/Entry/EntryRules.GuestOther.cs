@@ -1,6 +1,6 @@
 using Hv.Backends.Vmx.Silicon.Fields;
-using static Hv.Backends.Vmx.Silicon.RegisterBits;
 using static Hv.Backends.Vmx.Silicon.Fields.VmcsField;
+using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
 namespace Hv.Backends.Vmx.Silicon.Entry;
 
@@ -22,10 +22,10 @@ public static partial class EntryRules
         const string Section = "27.3.1.4";
         const VmcsGroup RipReads = VmcsGroup.Rip | VmcsGroup.Segments | VmcsGroup.Controls;
         yield return Guest(Section, "outside 64-bit mode, bits 63:32 of guest RIP are 0", GuestRip, RipReads,
-            c => (c.IsIa32e && SegmentFields.Cs.Of(c).Long) || c[GuestRip] >> 32 == 0);
+            c => c.Is64BitMode || c[GuestRip] >> 32 == 0);
         // Not the same as canonical: bit 47 may differ, so that an instruction that ends at the canonical hole can be skipped.
         yield return Guest(Section, "in 64-bit mode, bits 63:48 of guest RIP are identical", GuestRip, RipReads,
-            c => !c.IsIa32e || !SegmentFields.Cs.Of(c).Long || (long)c[GuestRip] >> LinearAddressBits is 0 or -1);
+            c => !c.Is64BitMode || (long)c[GuestRip] >> LinearAddressBits is 0 or -1);
         yield return Guest(Section, "reserved bits of guest RFLAGS are 0, and bit 1 is 1", GuestRflags, VmcsGroup.Rflags,
             c => (c[GuestRflags] & RflagsReserved) == 0 && (c[GuestRflags] & RflagsFixed) != 0);
         yield return Guest(Section, "VM of guest RFLAGS is 0 in IA-32e mode and real-address mode", GuestRflags,

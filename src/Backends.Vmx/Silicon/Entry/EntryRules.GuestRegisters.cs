@@ -1,6 +1,6 @@
 using Hv.Backends.Vmx.Silicon.Fields;
-using static Hv.Backends.Vmx.Silicon.RegisterBits;
 using static Hv.Backends.Vmx.Silicon.Fields.VmcsField;
+using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
 namespace Hv.Backends.Vmx.Silicon.Entry;
 

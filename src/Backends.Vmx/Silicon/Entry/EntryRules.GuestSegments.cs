@@ -1,7 +1,7 @@
 using Hv.Backends.Vmx.Silicon.Fields;
 using Hv.Core.Registers;
-using static Hv.Backends.Vmx.Silicon.RegisterBits;
 using static Hv.Backends.Vmx.Silicon.Fields.VmcsField;
+using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
 namespace Hv.Backends.Vmx.Silicon.Entry;
 

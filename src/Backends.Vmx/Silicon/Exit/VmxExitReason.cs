@@ -12,5 +12,5 @@ public enum VmxExitReason : ushort
     PreemptionTimer = 52, Invvpid = 53, Wbinvd = 54, Xsetbv = 55, ApicWrite = 56, Rdrand = 57, Invpcid = 58, Vmfunc = 59, Encls = 60, Rdseed = 61,
     PageModificationLogFull = 62, Xsaves = 63, Xrstors = 64, Pconfig = 65, SppEvent = 66, Umwait = 67, Tpause = 68, Loadiwkey = 69, Enclv = 70,
     EnqcmdPasidFailure = 72, EnqcmdsPasidFailure = 73, BusLock = 74, InstructionTimeout = 75, Seamcall = 76, Tdcall = 77, Rdmsrlist = 78,
-        Wrmsrlist = 79,
+    Wrmsrlist = 79,
 }

@@ -51,6 +51,11 @@ public static class EventTransfer
     /// <summary>Takes the event whose delivery an exit cut off (SDM 3C 28.2.4). False: there was none.</summary>
     public static bool TryCut(Processor processor, out InterruptionInfo e, out uint errorCode, out byte length)
     {
+        e = default;
+        errorCode = 0;
+        length = 0;
+        if (processor.Pending.Kind == PendingEventKind.None && processor.Interrupted.Kind == PendingEventKind.None)
+            return false;
         // An exception that exits may have befallen another event's delivery; any other exit happened in the delivery of the pending one.
         bool nested = processor.Event.Kind == CpuEventKind.Exception;
         PendingEvent cut = nested ? processor.Interrupted : processor.Pending;
@@ -59,7 +64,6 @@ public static class EventTransfer
         processor.Interrupted = default;
         processor.PendingLength = 0;
         errorCode = cut.ErrorCode;
-        e = new InterruptionInfo(0);
         if (cut.Kind == PendingEventKind.None)
             return false;
         InterruptionType type = cut.Kind switch
