@@ -40,7 +40,8 @@ public sealed record Options
             }
 
             if (name is not ("--seed" or "--cases" or "--seconds" or "--threads" or "--instruction" or "--recorded"))
-                throw new ArgumentException($"unknown option '{name}'; the options are --seed N, --cases N, --seconds N, --threads N, --instruction NAME, --recorded DIRECTORY and --keep");
+                throw new ArgumentException($"unknown option '{name}'; the options are --seed N, --cases N, --seconds N, --threads N, " +
+                    $"--instruction NAME, --recorded DIRECTORY and --keep");
             if (i + 1 == arguments.Count)
                 throw new ArgumentException($"{name} needs a value after it");
             string value = arguments[++i];
@@ -48,7 +49,8 @@ public sealed record Options
             options = name switch
             {
                 "--seed" => options with { Seed = Number(name, value, 0, ulong.MaxValue) },
-                "--cases" => options with { Cases = (long)Number(name, value, 1, long.MaxValue), Time = timed ? options.Time : TimeSpan.FromDays(30) },
+                "--cases" => options with { Cases = (long)Number(name, value, 1, long.MaxValue), Time = timed ? options.Time
+                    : TimeSpan.FromDays(30) },
                 "--seconds" => options with { Time = TimeSpan.FromSeconds(Number(name, value, 1, 10_000_000)) },
                 "--threads" => options with { Threads = (int)Number(name, value, 1, 256) },
                 "--instruction" => options with { Instruction = value },

@@ -81,13 +81,15 @@ public sealed class CampaignTests(Probed probed) : IClassFixture<Probed>
     {
         // A decoder that answers #UD to everything would leave nothing to compare and pass.
         string[] compared = [.. probed.Status.Where(s => s.Value.IsCompared()).Select(s => s.Key.OpCode.Mnemonic.ToString()).Distinct()];
-        foreach (string name in (string[])["Add", "Mov", "Push", "Call", "Movsb", "Div", "Shld", "Cmpxchg16b", "Popcnt", "Pext", "Mulx", "Lzcnt", "Movbe", "Daa", "Enter", "Bts", "Iretq", "Retf"])
+        foreach (string name in (string[])["Add", "Mov", "Push", "Call", "Movsb", "Div", "Shld", "Cmpxchg16b", "Popcnt", "Pext", "Mulx", "Lzcnt",
+            "Movbe", "Daa", "Enter", "Bts", "Iretq", "Retf"])
             Assert.Contains(name, compared);
     }
 
     private static void AssertAgreed(CampaignResult result, double leastCompleted, long leastCases)
     {
-        Assert.True(result.Tally.Differences == 0, $"{result.Tally.Differences} differences:\n{string.Join('\n', result.Findings.Select(f => $"{f.Instruction}\n  {f.Line}\n  {f.Difference}"))}");
+        Assert.True(result.Tally.Differences == 0, $"{result.Tally.Differences} " +
+            $"differences:\n{string.Join('\n', result.Findings.Select(f => $"{f.Instruction}\n  {f.Line}\n  {f.Difference}"))}");
         Assert.Null(result.Tally.Degenerate(leastCompleted));
         Assert.True(result.Tally.Cases >= leastCases, $"only {result.Tally.Cases} cases");
     }

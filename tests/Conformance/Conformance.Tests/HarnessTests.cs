@@ -66,7 +66,8 @@ public sealed class HarnessTests
                 }
 
                 // Iced has no conditions: for CF of shifts it knows only "modified".
-                Assert.True((rule.Flags & ~known) == 0 || rule.When == UndefinedWhen.CountReachesSize, $"{mnemonic}: {rule.Flags:x} of which Iced knows {known:x}");
+                Assert.True((rule.Flags & ~known) == 0 || rule.When == UndefinedWhen.CountReachesSize,
+                    $"{mnemonic}: {rule.Flags:x} of which Iced knows {known:x}");
             }
         }
     }
@@ -119,7 +120,8 @@ public sealed class HarnessTests
         }
 
         Assert.Equal(CommandLine.BadUsage, code);
-        Assert.Contains(expected == "an unknown command" ? "unknown command 'dance'; the commands are operands" : expected, error.ToString(), StringComparison.Ordinal);
+        Assert.Contains(expected == "an unknown command" ? "unknown command 'dance'; the commands are operands" : expected, error.ToString(),
+            StringComparison.Ordinal);
         Assert.Single(error.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
@@ -131,6 +133,7 @@ public sealed class HarnessTests
     }
 
     private static ulong Bits(RflagsBits flags) =>
-        ((flags & RflagsBits.CF) != 0 ? UndefinedFlags.Cf : 0) | ((flags & RflagsBits.PF) != 0 ? UndefinedFlags.Pf : 0) | ((flags & RflagsBits.AF) != 0 ? UndefinedFlags.Af : 0)
-        | ((flags & RflagsBits.ZF) != 0 ? UndefinedFlags.Zf : 0) | ((flags & RflagsBits.SF) != 0 ? UndefinedFlags.Sf : 0) | ((flags & RflagsBits.OF) != 0 ? UndefinedFlags.Of : 0);
+        ((flags & RflagsBits.CF) != 0 ? UndefinedFlags.Cf : 0) | ((flags & RflagsBits.PF) != 0 ? UndefinedFlags.Pf : 0)
+        | ((flags & RflagsBits.AF) != 0 ? UndefinedFlags.Af : 0) | ((flags & RflagsBits.ZF) != 0 ? UndefinedFlags.Zf : 0)
+        | ((flags & RflagsBits.SF) != 0 ? UndefinedFlags.Sf : 0) | ((flags & RflagsBits.OF) != 0 ? UndefinedFlags.Of : 0);
 }

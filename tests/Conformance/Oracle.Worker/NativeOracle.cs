@@ -212,7 +212,8 @@ public sealed unsafe class NativeOracle : IDisposable
         }
         catch (Win32Exception e)
         {
-            throw new PlatformNotSupportedException($"starting the oracle's worker {_executablePath} failed ({e.Message}); is its directory mounted noexec? Set TMPDIR.", e);
+            throw new PlatformNotSupportedException($"starting the oracle's worker {_executablePath} failed ({e.Message}); is its directory " +
+                $"mounted noexec? Set TMPDIR.", e);
         }
 
         _input = _worker.StandardInput.BaseStream;

@@ -1,7 +1,8 @@
 namespace Hv.Conformance.Oracle;
 
 /// <summary>
-/// The linear addresses of a case's world, the same on silicon (the worker process) and on hv's side (guest page tables), so that every address, error
+/// The linear addresses of a case's world, the same on silicon (the worker process) and on hv's side (guest page tables), so that every address,
+/// error
 /// code and CR2 can be compared as it is. All lie below 2 GiB: 32-bit code reaches them, and the worker stores registers by absolute address.
 /// </summary>
 public static class OracleMap
@@ -35,10 +36,12 @@ public static class OracleMap
     /// <summary>FS and GS base of every case.</summary>
     public const ulong FsBase = 0x1200_0800, GsBase = 0x11FF_F000;
 
-    /// <summary>Selectors that the kernel gives user processes (arch/x86/include/asm/segment.h), and the worker's own LDT entries for 16-bit code and data.</summary>
+    /// <summary>Selectors that the kernel gives user processes (arch/x86/include/asm/segment.h), and the worker's own LDT entries for 16-bit code and
+    /// data.</summary>
     public const ushort Code64 = 0x33, Code32 = 0x23, Data32 = 0x2B, Code16 = 0x07, Data16 = 0x0F;
 
-    /// <summary>The worker's LDT entries for ES and DS of 32-bit and 64-bit code: flat like <see cref="Data32"/>, but told apart from it and each other.</summary>
+    /// <summary>The worker's LDT entries for ES and DS of 32-bit and 64-bit code: flat like <see cref="Data32"/>, but told apart from it and each
+    /// other.</summary>
     public const ushort Extra32 = 0x17, Other32 = 0x1F;
 
     /// <summary>The worker's own pages: a case that touches them says nothing and is not counted.</summary>

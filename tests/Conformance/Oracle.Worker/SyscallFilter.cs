@@ -3,7 +3,8 @@ using System.Buffers.Binary;
 namespace Hv.Conformance.Oracle;
 
 /// <summary>
-/// The seccomp program that keeps a case from making system calls: only the worker's own pages may (Linux Documentation/userspace-api/seccomp_filter.rst).
+/// The seccomp program that keeps a case from making system calls: only the worker's own pages may (Linux
+/// Documentation/userspace-api/seccomp_filter.rst).
 /// Any other call becomes SIGSYS, which the worker reports as an outcome.
 /// </summary>
 internal static class SyscallFilter

@@ -6,18 +6,22 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Hv.Conformance.Oracle;
 
 /// <summary>
-/// The worker's machine code: start-up, the loop over a batch's cases, and the fault handler. It runs as a program of its own without any run-time library
+/// The worker's machine code: start-up, the loop over a batch's cases, and the fault handler. It runs as a program of its own without any run-time
+/// library
 /// (docs/adr/0080-oracle-worker.md), so that nothing but the case and this code is in its address space.
 /// </summary>
 /// <remarks>
-/// A case starts with all sixteen registers loaded from its record and ends at <see cref="CaptureAddress"/> (its code jumps there) or in the fault handler. Both store the
+/// A case starts with all sixteen registers loaded from its record and ends at <see cref="CaptureAddress"/> (its code jumps there) or in the fault
+/// handler. Both store the
 /// state to the save area by absolute addresses, since no register is free, and meet in the same tail.
 /// </remarks>
 internal sealed class WorkerCode
 {
-    private const int SysRead = 0, SysWrite = 1, SysOpen = 2, SysClose = 3, SysMmap = 9, SysMunmap = 11, SysSigaction = 13, SysModifyLdt = 154, SysPrctl = 157;
+    private const int SysRead = 0, SysWrite = 1, SysOpen = 2, SysClose = 3, SysMmap = 9, SysMunmap = 11, SysSigaction = 13, SysModifyLdt = 154,
+        SysPrctl = 157;
     private const int SysSigaltstack = 131, SysExitGroup = 231, SysSeccomp = 317;
-    private const int ProtRead = 1, ProtWrite = 2, ProtExec = 4, MapShared = 1, MapPrivate = 2, MapFixed = 0x10, MapAnonymous = 0x20, MapPopulate = 0x8000;
+    private const int ProtRead = 1, ProtWrite = 2, ProtExec = 4, MapShared = 1, MapPrivate = 2, MapFixed = 0x10, MapAnonymous = 0x20,
+        MapPopulate = 0x8000;
     private const ulong TopOfUserSpace = 0x7FFF_FFFF_F000;
 
     /// <summary>SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER.</summary>
@@ -27,7 +31,8 @@ internal sealed class WorkerCode
     private const uint CodeContents = 2 << 1, Flat = 1 | 1 << 4, UseableBit = 1 << 6;
 
     // Linux ucontext_t (arch/x86/include/uapi/asm/sigcontext.h): 23 general registers from byte 40, then the pointer to the saved x87/SSE/AVX state.
-    private const int ContextRegisters = 40, ContextRip = 16, ContextFlags = 17, ContextError = 19, ContextTrap = 20, ContextCr2 = 22, ContextState = 23;
+    private const int ContextRegisters = 40, ContextRip = 16, ContextFlags = 17, ContextError = 19, ContextTrap = 20, ContextCr2 = 22,
+        ContextState = 23;
 
     // Constants after WorkerLayout.Constants.
     private const uint PathConstant = WorkerLayout.Constants, SignalStackConstant = PathConstant + 0x200, ActionConstant = PathConstant + 0x220;
@@ -277,7 +282,8 @@ internal sealed class WorkerCode
         _c.jmp(_loop);
     }
 
-    /// <summary>The signal handler. It does not return to the kernel: nothing is blocked (SA_NODEFER), and the signal stack is free again once RSP leaves it.</summary>
+    /// <summary>The signal handler. It does not return to the kernel: nothing is blocked (SA_NODEFER), and the signal stack is free again once RSP
+    /// leaves it.</summary>
     private void EmitHandler()
     {
         Label notOwn = _c.CreateLabel();

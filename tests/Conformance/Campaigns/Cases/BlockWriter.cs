@@ -5,7 +5,8 @@ using Iced.Intel;
 namespace Hv.Conformance.Campaigns.Cases;
 
 /// <summary>
-/// Writes a short random block of 64-bit code: mostly instructions whose memory operands go through registers that stay pointers, with forward branches, counted loops,
+/// Writes a short random block of 64-bit code: mostly instructions whose memory operands go through registers that stay pointers, with forward
+/// branches, counted loops,
 /// string instructions, stores into the block itself, and now and then an instruction that may do anything, so that faults come in the middle.
 /// </summary>
 public sealed class BlockWriter
@@ -139,6 +140,9 @@ public sealed class BlockWriter
                 instruction = FormBytes.Decode(bytes, CodeMode.Bits64, _start + (uint)_length);
             }
 
+            // What makers differ on would only be found again.
+            if (instruction.Code == Code.Movsxd_r16_rm16 || instruction.SegmentPrefix is Register.FS or Register.GS)
+                continue;
             if (!(anything || IsTame(in instruction)) || !FlagsAllow(in instruction))
                 continue;
             bytes.CopyTo(_bytes, _length);
@@ -170,7 +174,8 @@ public sealed class BlockWriter
         {
             Register full = used.Register.GetFullRegister();
             bool stackStep = full == Register.RSP && instruction.IsStackInstruction;
-            if (full is >= Register.RAX and <= Register.R15 && (kept >> (full - Register.RAX) & 1) != 0 && used.Access is not (OpAccess.Read or OpAccess.CondRead) && !stackStep)
+            if (full is >= Register.RAX and <= Register.R15 && (kept >> (full - Register.RAX) & 1) != 0
+                && used.Access is not (OpAccess.Read or OpAccess.CondRead) && !stackStep)
                 return false;
         }
 
@@ -212,8 +217,9 @@ public sealed class BlockWriter
     }
 
     private static ulong Bits(RflagsBits flags) =>
-        ((flags & RflagsBits.CF) != 0 ? UndefinedFlags.Cf : 0) | ((flags & RflagsBits.PF) != 0 ? UndefinedFlags.Pf : 0) | ((flags & RflagsBits.AF) != 0 ? UndefinedFlags.Af : 0)
-        | ((flags & RflagsBits.ZF) != 0 ? UndefinedFlags.Zf : 0) | ((flags & RflagsBits.SF) != 0 ? UndefinedFlags.Sf : 0) | ((flags & RflagsBits.OF) != 0 ? UndefinedFlags.Of : 0);
+        ((flags & RflagsBits.CF) != 0 ? UndefinedFlags.Cf : 0) | ((flags & RflagsBits.PF) != 0 ? UndefinedFlags.Pf : 0)
+        | ((flags & RflagsBits.AF) != 0 ? UndefinedFlags.Af : 0) | ((flags & RflagsBits.ZF) != 0 ? UndefinedFlags.Zf : 0)
+        | ((flags & RflagsBits.SF) != 0 ? UndefinedFlags.Sf : 0) | ((flags & RflagsBits.OF) != 0 ? UndefinedFlags.Of : 0);
 
     /// <summary>Sets the pointer registers of a block's state.</summary>
     public static void Point(ref CaseRecord record, Prng random)

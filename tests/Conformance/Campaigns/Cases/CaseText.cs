@@ -6,16 +6,21 @@ using Hv.Conformance.Oracle;
 namespace Hv.Conformance.Campaigns.Cases;
 
 /// <summary>
-/// One case on one line: <c>MODE WAY BYTES ; STATE ; RESULT</c>. MODE is 64, 32 or 16; WAY is j (entered by a jump), i (by IRETQ) or t (stepped by the trap flag).
-/// STATE names what is not at its default: registers (0; rsp <see cref="DefaultStack"/>, as an offset in 16-bit code), <c>fl</c> (202) and <c>m+OFFSET</c> memory runs (0).
-/// RESULT is <c>ok</c> or <c>#VECTOR/ERROR@ADDRESS</c>, then RIP unless it is after the instruction (or, for a fault, on it), then everything that changed. Numbers are hexadecimal.
+/// One case on one line: <c>MODE WAY BYTES ; STATE ; RESULT</c>. MODE is 64, 32 or 16; WAY is j (entered by a jump), i (by IRETQ) or t (stepped by
+/// the trap flag).
+/// STATE names what is not at its default: registers (0; rsp <see cref="DefaultStack"/>, as an offset in 16-bit code), <c>fl</c> (202) and
+/// <c>m+OFFSET</c> memory runs (0).
+/// RESULT is <c>ok</c> or <c>#VECTOR/ERROR@ADDRESS</c>, then RIP unless it is after the instruction (or, for a fault, on it), then everything that
+/// changed. Numbers are hexadecimal.
 /// </summary>
 public static class CaseText
 {
     public const ulong DefaultStack = OracleMap.Window + OracleMap.WindowSize / 2, DefaultFlags = 0x202;
-    private static readonly string[] _registers = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+    private static readonly string[] _registers = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
+        "r13", "r14", "r15"];
     private static readonly (ulong Bit, string Name)[] _flags =
-        [(1, "CF"), (4, "PF"), (0x10, "AF"), (0x40, "ZF"), (0x80, "SF"), (0x100, "TF"), (0x200, "IF"), (0x400, "DF"), (0x800, "OF"), (0x3000, "IOPL"), (0x4000, "NT"), (0x4_0000, "AC"), (0x20_0000, "ID")];
+        [(1, "CF"), (4, "PF"), (0x10, "AF"), (0x40, "ZF"), (0x80, "SF"), (0x100, "TF"), (0x200, "IF"), (0x400, "DF"), (0x800, "OF"),
+            (0x3000, "IOPL"), (0x4000, "NT"), (0x4_0000, "AC"), (0x20_0000, "ID")];
 
     /// <summary>The name of register <paramref name="number"/>.</summary>
     public static string RegisterName(int number) => _registers[number];

@@ -24,6 +24,9 @@ public static class Displacements
             bytes[offsets.ImmediateOffset + 2] = (byte)(random.OneIn(2) ? 0 : random.Next() & 0xE3);
         }
 
+        // A result that the manuals leave undefined must not reach memory: later cases would read it.
+        if (WritesUndefinedMemory(in instruction) && offsets.HasImmediate)
+            bytes[offsets.ImmediateOffset] &= 0x0F;
         if (!offsets.HasDisplacement || instruction.IsInvalid || random.OneIn(64))
             return;
         bool relative = instruction.IsIPRelativeMemoryOperand;
@@ -43,6 +46,10 @@ public static class Displacements
         target -= instruction.MemorySegment switch { Register.FS => OracleMap.FsBase, Register.GS => OracleMap.GsBase, _ => 0 };
         Write(field, relative ? target - (rip + (uint)instruction.Length) : target);
     }
+
+    /// <summary>SHLD and SHRD of 16 bits to memory: a count above 16 leaves the result undefined.</summary>
+    public static bool WritesUndefinedMemory(in Instruction instruction) =>
+        instruction.Mnemonic is Mnemonic.Shld or Mnemonic.Shrd && instruction.Op0Kind == OpKind.Memory && instruction.MemorySize.GetSize() == 2;
 
     private static void Write(Span<byte> field, ulong value)
     {

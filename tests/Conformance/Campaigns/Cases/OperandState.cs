@@ -5,10 +5,12 @@ using Iced.Intel;
 
 namespace Hv.Conformance.Campaigns.Cases;
 
-/// <summary>Makes the states that a slot's instruction starts from: edge-biased registers and flags, address registers solved so that memory operands meet the window.</summary>
+/// <summary>Makes the states that a slot's instruction starts from: edge-biased registers and flags, address registers solved so that memory operands
+/// meet the window.</summary>
 public sealed class OperandState
 {
-    private const ulong FlagsAlways = 0x202, StatusFlags = 0x8D5, DirectionFlag = 0x400, AlignmentFlag = 0x4_0000, IdFlag = 0x20_0000, TrapFlag = 0x100;
+    private const ulong FlagsAlways = 0x202, StatusFlags = 0x8D5, DirectionFlag = 0x400, AlignmentFlag = 0x4_0000, IdFlag = 0x20_0000,
+        TrapFlag = 0x100;
     private const int PoolSize = 1 << 16;
     private readonly byte[] _pool;
 
@@ -57,7 +59,8 @@ public sealed class OperandState
                 if (instruction.Op0Kind == OpKind.Register ? instruction.Op0Register.GetSize() == 1 : instruction.MemorySize.GetSize() == 1)
                     record.Registers[0] = (record.Registers[0] & ~0xFFFFUL) | (uint)random.Below(random.OneIn(4) ? 0x1000 : 0x80);
                 else
-                    record.Registers[2] = instruction.Mnemonic == Mnemonic.Idiv && random.OneIn(2) ? ulong.MaxValue : (ulong)(random.OneIn(4) ? random.Below(64) : 0);
+                    record.Registers[2] = instruction.Mnemonic == Mnemonic.Idiv && random.OneIn(2) ? ulong.MaxValue : (ulong)(random.OneIn(4)
+                        ? random.Below(64) : 0);
                 break;
             case Mnemonic.Enter:
                 record.Registers[5] = Target(random, 8) & ~7UL;
@@ -69,6 +72,9 @@ public sealed class OperandState
         if (IsBitString(in instruction) && !random.OneIn(32))
             record.Registers[instruction.Op1Register.GetNumber() & 15] = (ulong)(random.Below(512) - 256);
 
+        if (Displacements.WritesUndefinedMemory(in instruction))
+            record.Registers[1] &= ~0x10UL;
+
         for (int i = slot.Memory.Length - 1; i >= 0; i--)
             Solve(ref record, in slot.Memory[i], random);
         SelectorShape.Apply(ref record, slot, random);
@@ -77,7 +83,8 @@ public sealed class OperandState
     }
 
     private static bool IsBitString(in Instruction instruction) =>
-        instruction.Mnemonic is Mnemonic.Bt or Mnemonic.Btc or Mnemonic.Btr or Mnemonic.Bts && instruction.Op0Kind == OpKind.Memory && instruction.Op1Kind == OpKind.Register;
+        instruction.Mnemonic is Mnemonic.Bt or Mnemonic.Btc or Mnemonic.Btr or Mnemonic.Bts && instruction.Op0Kind == OpKind.Memory
+            && instruction.Op1Kind == OpKind.Register;
 
     /// <summary>An address that a memory operand should meet: mostly inside the window, now and then at one of the borders, or anywhere.</summary>
     private static ulong Target(Prng random, int size)
@@ -140,7 +147,8 @@ public sealed class OperandState
     }
 
     private static int Number(Register register) =>
-        register is Register.None or Register.RIP or Register.EIP || register.GetFullRegister() is < Register.RAX or > Register.R15 ? -1 : register.GetFullRegister() - Register.RAX;
+        register is Register.None or Register.RIP or Register.EIP || register.GetFullRegister() is < Register.RAX or > Register.R15 ? -1
+            : register.GetFullRegister() - Register.RAX;
 
     /// <summary>Sets an address register; above its width stays noise, which must not matter.</summary>
     private static void Set(ref CaseRecord record, Register register, ulong value)

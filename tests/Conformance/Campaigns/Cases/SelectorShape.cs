@@ -7,7 +7,8 @@ namespace Hv.Conformance.Campaigns.Cases;
 /// <summary>Puts selectors that exist, and far pointers and interrupt frames with them, where segment and far instructions look.</summary>
 public static class SelectorShape
 {
-    private static readonly ushort[] _selectors = [0, 3, OracleMap.Code32, OracleMap.Data32, OracleMap.Code64, OracleMap.Code16, OracleMap.Data16, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x63, 0x83, OracleMap.Extra32, OracleMap.Other32, 0x27, 0x7C];
+    private static readonly ushort[] _selectors = [0, 3, OracleMap.Code32, OracleMap.Data32, OracleMap.Code64, OracleMap.Code16,
+        OracleMap.Data16, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x63, 0x83, OracleMap.Extra32, OracleMap.Other32, 0x27, 0x7C];
     private static readonly ushort[] _codeSelectors = [OracleMap.Code32, OracleMap.Code64, OracleMap.Code16];
 
     // A far call from a 16-bit segment to a 64-bit one never ends under Linux on the machine the campaigns were made on.
@@ -19,7 +20,8 @@ public static class SelectorShape
     {
         Instruction instruction = slot.Instruction;
         bool far = instruction.Mnemonic is Mnemonic.Retf or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq
-            || (instruction.FlowControl is FlowControl.IndirectBranch or FlowControl.IndirectCall && instruction.MemorySize.GetSize() is 4 or 6 or 10 && IsFar(instruction.MemorySize));
+            || (instruction.FlowControl is FlowControl.IndirectBranch or FlowControl.IndirectCall
+                && instruction.MemorySize.GetSize() is 4 or 6 or 10 && IsFar(instruction.MemorySize));
         bool load = instruction.Mnemonic is Mnemonic.Lds or Mnemonic.Les or Mnemonic.Lfs or Mnemonic.Lgs or Mnemonic.Lss;
         if (!(far || load || EntryWays.TouchesSegments(instruction.OpCode)) || random.OneIn(6))
             return;
@@ -28,7 +30,8 @@ public static class SelectorShape
         if (far && slot.Mode == CodeMode.Bits16 && selector is OracleMap.Code64 or 0x30)
             selector = 0;
         for (int i = 0; i < instruction.OpCount; i++)
-            if (instruction.GetOpKind(i) == OpKind.Register && instruction.GetOpRegister(i).GetFullRegister() is >= Register.RAX and <= Register.R15 and not Register.RSP and var full)
+            if (instruction.GetOpKind(i) == OpKind.Register
+                && instruction.GetOpRegister(i).GetFullRegister() is >= Register.RAX and <= Register.R15 and not Register.RSP and var full)
                 record.Registers[full - Register.RAX] = (record.Registers[full - Register.RAX] & ~0xFFFFUL) | selector;
         if (slot.Memory.Length == 0)
             return;

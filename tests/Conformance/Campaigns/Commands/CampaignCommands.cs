@@ -12,13 +12,16 @@ public static class CampaignCommands
     private const double OperandsComplete = 0.6, EncodingsComplete = 0.1, BlocksComplete = 0.3;
 
     /// <summary>Every form with edge-biased operands.</summary>
-    public static int Operands(Options options) => Run(options, OperandsComplete, (limits, status, result) => new OperandCampaign(limits, status, result).Run());
+    public static int Operands(Options options) => Run(options, OperandsComplete,
+        (limits, status, result) => new OperandCampaign(limits, status, result).Run());
 
     /// <summary>Random and damaged bytes.</summary>
-    public static int Encodings(Options options) => Run(options, EncodingsComplete, (limits, status, result) => new EncodingCampaign(limits, status, result).Run());
+    public static int Encodings(Options options) => Run(options, EncodingsComplete,
+        (limits, status, result) => new EncodingCampaign(limits, status, result).Run());
 
     /// <summary>Short random blocks.</summary>
-    public static int Blocks(Options options) => Run(options, BlocksComplete, (limits, status, result) => new BlockCampaign(limits, status, result).Run());
+    public static int Blocks(Options options) => Run(options, BlocksComplete,
+        (limits, status, result) => new BlockCampaign(limits, status, result).Run());
 
     /// <summary>Probes the forms that the options ask for.</summary>
     public static Dictionary<Form, FormStatus> Probe(Options options)
@@ -55,7 +58,8 @@ public static class CampaignCommands
 
     private static void SkippedExtensions(Dictionary<Form, FormStatus> status)
     {
-        string skipped = string.Join(", ", status.Where(s => s.Value == FormStatus.NotOnThisProcessor).GroupBy(s => s.Key.Feature).Select(g => $"{g.Key} ({g.Count()} forms)"));
+        string skipped = string.Join(", ", status.Where(s => s.Value == FormStatus.NotOnThisProcessor).GroupBy(s => s.Key.Feature)
+            .Select(g => $"{g.Key} ({g.Count()} forms)"));
         if (skipped.Length > 0)
             Console.WriteLine($"this processor has not, and so skips: {skipped}");
     }
@@ -63,7 +67,9 @@ public static class CampaignCommands
     private static void Print(CampaignResult result, double seconds, double processorSeconds)
     {
         Tally tally = result.Tally;
-        Console.WriteLine($"cases {tally.Cases:N0} in {seconds:N1} s ({tally.Cases / seconds / 1e6:N2} million a second; {tally.Cases / processorSeconds / 1e6:N2} million a processor-second), left out {tally.OutsideModel:N0} outside hv's model, {tally.Discarded:N0} on the worker's own pages");
+        Console.WriteLine($"cases {tally.Cases:N0} in {seconds:N1} s ({tally.Cases / seconds / 1e6:N2} million a second; " +
+            $"{tally.Cases / processorSeconds / 1e6:N2} million a processor-second), left out {tally.OutsideModel:N0} outside hv's model, " +
+            $"{tally.Discarded:N0} on the worker's own pages");
         Console.WriteLine("outcomes on silicon:");
         Console.WriteLine(tally.Histogram());
         foreach ((string what, long count) in tally.VendorDifferences)
@@ -91,17 +97,21 @@ public static class CampaignCommands
             ProcessorSeconds = Math.Round(processorSeconds, 1),
             Threads = options.Threads,
             Outcomes = result.Tally.Outcomes.ToDictionary(o => Cases.CaseText.OutcomeName(o.Key), o => o.Value),
-            Instructions = [.. status.Where(s => s.Value.IsCompared()).GroupBy(s => s.Key.OpCode.Mnemonic.ToString()).OrderBy(g => g.Key, StringComparer.Ordinal)
-                .Select(g => new InstructionRecord(g.Key, g.First().Key.Feature, g.Count(), result.Cases.GetValueOrDefault(g.Key), result.Differences.GetValueOrDefault(g.Key)))],
+            Instructions = [.. status.Where(s => s.Value.IsCompared()).GroupBy(s => s.Key.OpCode.Mnemonic.ToString()).OrderBy(g => g.Key,
+                StringComparer.Ordinal)
+                .Select(g => new InstructionRecord(g.Key, g.First().Key.Feature, g.Count(), result.Cases.GetValueOrDefault(g.Key),
+                    result.Differences.GetValueOrDefault(g.Key)))],
             VendorDifferences = new(result.Tally.VendorDifferences),
             NotInModel = CountByFeature(status, FormStatus.NotInModel),
             NotOnThisProcessor = CountByFeature(status, FormStatus.NotOnThisProcessor),
         };
         record.Save(Path.Combine(options.Recorded, $"{options.Command}.run.json"));
         if (result.Findings.Count > 0)
-            File.AppendAllLines(Path.Combine(options.Recorded, "findings.cases"), result.Findings.Where(f => f.Mnemonic != "block").SelectMany(f => (string[])[$"% {f.Instruction}: {f.Difference}", f.Line]));
+            File.AppendAllLines(Path.Combine(options.Recorded, "findings.cases"), result.Findings.Where(f => f.Mnemonic != "block")
+                .SelectMany(f => (string[])[$"% {f.Instruction}: {f.Difference}", f.Line]));
     }
 
     private static Dictionary<string, int> CountByFeature(Dictionary<Form, FormStatus> status, FormStatus wanted) =>
-        status.Where(s => s.Value == wanted).GroupBy(s => s.Key.Feature).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
+        status.Where(s => s.Value == wanted).GroupBy(s => s.Key.Feature).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g
+            => g.Count());
 }

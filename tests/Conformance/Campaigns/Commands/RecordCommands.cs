@@ -64,8 +64,10 @@ public static class RecordCommands
         foreach (IGrouping<FormStatus, KeyValuePair<Form, FormStatus>> group in status.GroupBy(s => s.Value).OrderBy(g => g.Key))
         {
             Console.WriteLine($"{group.Key}: {group.Count()} forms");
-            foreach (IGrouping<string, Form> feature in group.Select(g => g.Key).GroupBy(f => f.NotComparedBecause ?? f.Feature).OrderBy(f => f.Key, StringComparer.Ordinal))
-                Console.WriteLine($"  {feature.Key}: {feature.Count()} ({string.Join(' ', feature.Select(f => f.OpCode.Mnemonic.ToString()).Distinct().Take(group.Key.IsCompared() ? 400 : 12))})");
+            foreach (IGrouping<string, Form> feature in group.Select(g => g.Key).GroupBy(f => f.NotComparedBecause ?? f.Feature)
+                .OrderBy(f => f.Key, StringComparer.Ordinal))
+                Console.WriteLine($"  {feature.Key}: {feature.Count()} " +
+                    $"({string.Join(' ', feature.Select(f => f.OpCode.Mnemonic.ToString()).Distinct().Take(group.Key.IsCompared() ? 400 : 12))})");
         }
 
         return CommandLine.Agreed;

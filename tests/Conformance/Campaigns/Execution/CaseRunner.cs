@@ -145,6 +145,7 @@ public sealed class CaseRunner : IDisposable
         if (at == _data.Length)
             return;
         tally.Differences++;
-        OnDifference?.Invoke(_count - 1, $"memory outside the window: {OracleMap.Data + (uint)at:x} is {Native.Data[at]:x2} not {_data[at]:x2}; some case of this batch wrote there");
+        OnDifference?.Invoke(_count - 1, $"memory outside the window: {OracleMap.Data + (uint)at:x} is {Native.Data[at]:x2} not {_data[at]:x2}; " +
+            $"some case of this batch wrote there");
     }
 }

@@ -100,7 +100,8 @@ public static class Comparison
             ReadOnlySpan<byte> a = silicon.Memory;
             int at = a.CommonPrefixLength(ours.Memory);
             if (at < a.Length)
-                parts.Add($"memory at +{at:x}: {Convert.ToHexStringLower(a[at..Math.Min(at + 8, a.Length)])} not {Convert.ToHexStringLower(((ReadOnlySpan<byte>)ours.Memory)[at..Math.Min(at + 8, a.Length)])}");
+                parts.Add($"memory at +{at:x}: {Convert.ToHexStringLower(a[at..Math.Min(at + 8, a.Length)])} not " +
+                    $"{Convert.ToHexStringLower(((ReadOnlySpan<byte>)ours.Memory)[at..Math.Min(at + 8, a.Length)])}");
         }
 
         return parts.Count == 0 ? null : string.Join(", ", parts);

@@ -6,7 +6,8 @@ using Hv.Core.Registers;
 namespace Hv.Conformance.Campaigns.Execution;
 
 /// <summary>
-/// The guest that stands opposite the worker process: the same pages at the same linear addresses with the same permissions, the descriptor table that Linux
+/// The guest that stands opposite the worker process: the same pages at the same linear addresses with the same permissions, the descriptor table
+/// that Linux
 /// gives a process, ring 3.
 /// </summary>
 public static class GuestWorld
@@ -14,8 +15,10 @@ public static class GuestWorld
     public const ulong MemorySize = 1 << 20;
 
     // Guest-physical layout. The data pages are out of order, so that an access across them must translate twice.
-    public const ulong CodePages = 0x1_0000, WritableCodePages = 0x2_0000, FirstDataPage = 0x3_1000, SecondDataPage = 0x3_0000, ReadOnlyPage = 0x3_2000;
-    private const ulong Pml4 = 0x1000, Pdpt = 0x2000, Directory = 0x3000, Tables = 0x4000, HighPdpt = 0x8000, HighDirectory = 0x9000, HighTable = 0xA000;
+    public const ulong CodePages = 0x1_0000, WritableCodePages = 0x2_0000, FirstDataPage = 0x3_1000, SecondDataPage = 0x3_0000,
+        ReadOnlyPage = 0x3_2000;
+    private const ulong Pml4 = 0x1000, Pdpt = 0x2000, Directory = 0x3000, Tables = 0x4000, HighPdpt = 0x8000, HighDirectory = 0x9000,
+        HighTable = 0xA000;
     private const ulong DescriptorPage = 0xB000, DescriptorAddress = 0xFFFF_FFFF_FF00_0000;
     private const int LdtOffset = 0x800, TssOffset = 0xC00;
     private const ulong Present = 1, Writable = 2, User = 4, NoExecute = 1UL << 63;
@@ -25,7 +28,8 @@ public static class GuestWorld
     private const ulong KernelCode32 = 0x00CF_9B00_0000_FFFF, KernelCode64 = 0x00AF_9B00_0000_FFFF, KernelData = 0x00CF_9300_0000_FFFF;
     private const ulong Tss = 0x0000_8B00_0000_0067, Ldt = 0x0000_8200_0000_001F;
     private const ulong CpuNumber = 0x0040_F500_0000_0000;   // limit 0 on processor 0; nothing compared reads it
-    private const uint Code64Attributes = 0xA0FB, Code32Attributes = 0xC0FB, DataAttributes = 0xC0F3, Code16Attributes = 0x00FB, Data16Attributes = 0x00F3;
+    private const uint Code64Attributes = 0xA0FB, Code32Attributes = 0xC0FB, DataAttributes = 0xC0F3, Code16Attributes = 0x00FB,
+        Data16Attributes = 0x00F3;
 
     /// <summary>Builds memory with page tables and descriptors.</summary>
     public static GuestMemory BuildMemory()
@@ -87,7 +91,8 @@ public static class GuestWorld
     {
         bool is16 = code == OracleMap.Code16;
         sys.Cs = is16 ? new SegmentRegister { Base = OracleMap.Code, Limit = 0xFFFF, Attributes = Code16Attributes, Selector = code }
-            : new SegmentRegister { Limit = uint.MaxValue, Attributes = code == OracleMap.Code64 ? Code64Attributes : Code32Attributes, Selector = code };
+            : new SegmentRegister { Limit = uint.MaxValue, Attributes = code == OracleMap.Code64 ? Code64Attributes : Code32Attributes,
+                Selector = code };
         sys.Ss = is16 ? new SegmentRegister { Base = OracleMap.Data, Limit = 0xFFFF, Attributes = Data16Attributes, Selector = OracleMap.Data16 }
             : new SegmentRegister { Limit = uint.MaxValue, Attributes = DataAttributes, Selector = OracleMap.Data32 };
         sys.Ds = sys.Es = sys.Ss;

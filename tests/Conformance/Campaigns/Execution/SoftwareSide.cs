@@ -63,7 +63,8 @@ public sealed unsafe class SoftwareSide : IDisposable
         SecondPage.CopyTo(destination[OracleMap.PageSize..]);
     }
 
-    /// <summary>Executes from <paramref name="input"/> until <paramref name="limit"/> instructions retired, RIP reached <paramref name="stop"/>, or a fault.</summary>
+    /// <summary>Executes from <paramref name="input"/> until <paramref name="limit"/> instructions retired, RIP reached <paramref name="stop"/>, or a
+    /// fault.</summary>
     /// <param name="input">The state to start from.</param>
     /// <param name="way">How the worker enters the same case.</param>
     /// <param name="output">The state reached.</param>

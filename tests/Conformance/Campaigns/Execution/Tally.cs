@@ -2,7 +2,8 @@ using Hv.Conformance.Campaigns.Cases;
 
 namespace Hv.Conformance.Campaigns.Execution;
 
-/// <summary>What became of a campaign's cases. A harness can lie, for example by running stale code for ever: then the outcomes degenerate, and the campaign fails.</summary>
+/// <summary>What became of a campaign's cases. A harness can lie, for example by running stale code for ever: then the outcomes degenerate, and the
+/// campaign fails.</summary>
 public sealed class Tally
 {
     private const long EnoughToJudge = 10_000;
@@ -70,5 +71,6 @@ public sealed class Tally
     }
 
     /// <summary>The histogram as text.</summary>
-    public string Histogram() => string.Join('\n', _outcomes.OrderByDescending(o => o.Value).Select(o => $"  {CaseText.OutcomeName(o.Key),-22} {o.Value,14:N0} {(double)o.Value / Math.Max(1, Cases),8:P2}"));
+    public string Histogram() => string.Join('\n', _outcomes.OrderByDescending(o => o.Value)
+        .Select(o => $"  {CaseText.OutcomeName(o.Key),-22} {o.Value,14:N0} {(double)o.Value / Math.Max(1, Cases),8:P2}"));
 }

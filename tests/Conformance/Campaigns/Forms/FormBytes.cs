@@ -4,7 +4,8 @@ using Iced.Intel;
 namespace Hv.Conformance.Campaigns.Forms;
 
 /// <summary>
-/// Random encodings of a form: the opcode from Iced's table between random prefixes, ModRM, SIB, displacement and immediate bytes, kept when Iced's decoder
+/// Random encodings of a form: the opcode from Iced's table between random prefixes, ModRM, SIB, displacement and immediate bytes, kept when Iced's
+/// decoder
 /// reads them as that form. So every addressing form and redundant prefix comes up without a list of operand shapes.
 /// </summary>
 public static class FormBytes
@@ -51,7 +52,8 @@ public static class FormBytes
         if (random.OneIn(8) || WantsOtherAddressSize(o, form.Mode))
             b[n++] = 0x67;
         int natural = form.Mode == CodeMode.Bits16 ? 16 : 32;
-        bool wants66 = o.OperandSize switch { 16 => natural == 32, 32 => natural == 16, _ => random.OneIn(16) && o.MandatoryPrefix == MandatoryPrefix.None };
+        bool wants66 = o.OperandSize switch { 16 => natural == 32, 32 => natural == 16, _ => random.OneIn(16)
+            && o.MandatoryPrefix == MandatoryPrefix.None };
         if (wants66 || o.MandatoryPrefix == MandatoryPrefix.P66)
             b[n++] = 0x66;
         if (o.CanUseLockPrefix && random.OneIn(3))
@@ -61,7 +63,8 @@ public static class FormBytes
         else if (o.MandatoryPrefix == MandatoryPrefix.PF2 || (o.CanUseRepnePrefix && random.OneIn(3)))
             b[n++] = 0xF2;
         if (form.Mode == CodeMode.Bits64 && (o.OperandSize == 64 || random.Below(3) != 0))
-            b[n++] = (byte)(0x40 | (random.Below(16) & 7) | (o.OperandSize == 64 && !(o.DefaultOpSize64 && random.OneIn(2)) ? 8 : random.OneIn(4) ? 8 : 0));
+            b[n++] = (byte)(0x40 | (random.Below(16) & 7) | (o.OperandSize == 64 && !(o.DefaultOpSize64 && random.OneIn(2)) ? 8 : random.OneIn(4)
+                ? 8 : 0));
         n = Table(o, b, n);
         return Tail(o, random, b, n);
     }

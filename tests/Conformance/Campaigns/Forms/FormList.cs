@@ -20,7 +20,8 @@ public static class FormList
             return forms;
         string start = name.Length == 0 ? "" : name[..1];
         string near = string.Join(' ', Names.Where(n => n.StartsWith(start, StringComparison.OrdinalIgnoreCase)).Take(120));
-        throw new ArgumentException($"no instruction is called '{name}'; those that begin like it: {(near.Length > 0 ? near : "none. Names are mnemonics, such as add or cmpxchg")}");
+        throw new ArgumentException($"no instruction is called '{name}'; those that begin like it: " +
+            $"{(near.Length > 0 ? near : "none. Names are mnemonics, such as add or cmpxchg")}");
     }
 
     private static IEnumerable<Form> Build()
@@ -39,6 +40,7 @@ public static class FormList
         }
     }
 
-    /// <summary>Rows that Iced decodes on request only, or that belong to processors long gone, other makers' or accelerators: all of these need a decoder option.</summary>
+    /// <summary>Rows that Iced decodes on request only, or that belong to processors long gone, other makers' or accelerators: all of these need a
+    /// decoder option.</summary>
     private static bool NoSuchProcessor(OpCodeInfo opcode) => opcode.DecoderOption != DecoderOptions.None;
 }

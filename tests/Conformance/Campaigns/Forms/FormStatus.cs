@@ -5,7 +5,8 @@ public enum FormStatus : byte
 {
     Compared,
 
-    /// <summary>Compared, but every case tried faults on silicon (privileged instructions, say): a fault costs as much as a hundred cases, so few are run.</summary>
+    /// <summary>Compared, but every case tried faults on silicon (privileged instructions, say): a fault costs as much as a hundred cases, so few are
+    /// run.</summary>
     ComparedFaulting,
 
     /// <summary>This machine's processor answers #UD: a machine without the extension skips it.</summary>

@@ -2,7 +2,8 @@ using Iced.Intel;
 
 namespace Hv.Conformance.Campaigns.Forms;
 
-/// <summary>Instructions whose result on this machine says nothing about a guest, each with its reason. Their decoding (length, #UD) is still compared.</summary>
+/// <summary>Instructions whose result on this machine says nothing about a guest, each with its reason. Their decoding (length, #UD) is still
+/// compared.</summary>
 public static class NotCompared
 {
     private const string HostValue = "answers with the host's own value";
@@ -70,7 +71,8 @@ public static class NotCompared
     public static string? Reason(Mnemonic mnemonic) => _reasons.GetValueOrDefault(mnemonic);
 
     /// <summary>Whether an encoding calls a vector that Linux opens to programs: hv's side has no IDT.</summary>
-    public static bool IsOpenInterrupt(in Instruction instruction) => instruction.Mnemonic == Mnemonic.Int && instruction.Immediate8 is 3 or 4 or 0x80;
+    public static bool IsOpenInterrupt(in Instruction instruction) => instruction.Mnemonic == Mnemonic.Int
+        && instruction.Immediate8 is 3 or 4 or 0x80;
 
     /// <summary>All of them.</summary>
     public static IEnumerable<(string Instruction, string Reason)> All => _reasons.Select(r => (r.Key.ToString(), r.Value));

@@ -106,7 +106,8 @@ public enum PlantedWhen : byte
 /// <param name="Effect">What it does.</param>
 /// <param name="Argument">A flag bit, register number or vector, as the effect demands.</param>
 /// <param name="When">When it shows.</param>
-public sealed record PlantedFault(string Name, Mnemonic Instruction, PlantedEffect Effect, uint Argument = 0, PlantedWhen When = PlantedWhen.Always) : IPerturbation
+public sealed record PlantedFault(string Name, Mnemonic Instruction, PlantedEffect Effect, uint Argument = 0,
+    PlantedWhen When = PlantedWhen.Always) : IPerturbation
 {
     /// <inheritdoc/>
     public void Apply(CodeSlot slot, in CaseRecord input, ref CaseRecord ours)
@@ -130,7 +131,8 @@ public sealed record PlantedFault(string Name, Mnemonic Instruction, PlantedEffe
         PlantedWhen.HasRex => slot.Mode == CodeMode.Bits64 && slot.Bytes.AsSpan().IndexOfAnyInRange((byte)0x40, (byte)0x4F) is >= 0 and < 3,
         PlantedWhen.HasLock => instruction.HasLockPrefix,
         PlantedWhen.HasAddressPrefix => slot.Bytes.AsSpan(0, Math.Min(3, slot.Bytes.Length)).Contains((byte)0x67),
-        PlantedWhen.UsesStackPointer => instruction.MemoryBase == Register.RSP || (instruction.Op0Kind == OpKind.Register && instruction.Op0Register == Register.RSP),
+        PlantedWhen.UsesStackPointer => instruction.MemoryBase == Register.RSP || (instruction.Op0Kind == OpKind.Register
+            && instruction.Op0Register == Register.RSP),
         _ => true,
     };
 
@@ -211,7 +213,8 @@ public sealed record PlantedFault(string Name, Mnemonic Instruction, PlantedEffe
     }
 
     private static int Destination(in Instruction instruction) =>
-        instruction.Op0Kind == OpKind.Register && instruction.Op0Register.GetFullRegister() is >= Register.RAX and <= Register.R15 and var r ? r - Register.RAX : -1;
+        instruction.Op0Kind == OpKind.Register && instruction.Op0Register.GetFullRegister() is >= Register.RAX and <= Register.R15 and var r
+            ? r - Register.RAX : -1;
 
     private static int LastChange(in CaseRecord input, in CaseRecord ours)
     {

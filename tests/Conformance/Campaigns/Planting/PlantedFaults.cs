@@ -6,7 +6,8 @@ namespace Hv.Conformance.Campaigns.Planting;
 /// <summary>Faults that emulators have had. Each must be caught by the campaigns, or the campaigns are not what they claim to be.</summary>
 public static class PlantedFaults
 {
-    private const uint Cf = (uint)UndefinedFlags.Cf, Pf = (uint)UndefinedFlags.Pf, Af = (uint)UndefinedFlags.Af, Zf = (uint)UndefinedFlags.Zf, Sf = (uint)UndefinedFlags.Sf, Of = (uint)UndefinedFlags.Of;
+    private const uint Cf = (uint)UndefinedFlags.Cf, Pf = (uint)UndefinedFlags.Pf, Af = (uint)UndefinedFlags.Af, Zf = (uint)UndefinedFlags.Zf,
+        Sf = (uint)UndefinedFlags.Sf, Of = (uint)UndefinedFlags.Of;
     private const uint Rax = 0, Rcx = 1, Rdx = 2, Rsp = 4, Rbp = 5, Rsi = 6, Rdi = 7;
     private const uint Divide = 0, Breakpoint = 3, Undefined = 6, StackFault = 12, General = 13, Page = 14, Alignment = 17;
 

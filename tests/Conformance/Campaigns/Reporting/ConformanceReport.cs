@@ -26,11 +26,15 @@ public static class ConformanceReport
 
             """);
         foreach (RunRecord run in runs.Where(r => r.Campaign != "planted"))
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {run.Campaign} | {run.Date} | {run.Processor} | {run.Seed} | {run.Cases:N0} | {run.Cases / run.Seconds / 1e6:N2} ({run.Threads} threads) | {run.Cases / run.ProcessorSeconds / 1e6:N2} | {run.Differences:N0} | {run.OutsideModel:N0} |");
-        text.AppendLine(CultureInfo.InvariantCulture, $"\n\"Left out\" are random bytes that decode to instructions which hv's model does not have, or whose result is the host's own. {recordedCases:N0} recorded cases are replayed by the tests on every machine.\n");
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {run.Campaign} | {run.Date} | {run.Processor} | {run.Seed} | {run.Cases:N0} | " +
+                $"{run.Cases / run.Seconds / 1e6:N2} ({run.Threads} threads) | {run.Cases / run.ProcessorSeconds / 1e6:N2} | {run.Differences:N0} " +
+                $"| {run.OutsideModel:N0} |");
+        text.AppendLine(CultureInfo.InvariantCulture, $"\n\"Left out\" are random bytes that decode to instructions which hv's model does not " +
+            $"have, or whose result is the host's own. {recordedCases:N0} recorded cases are replayed by the tests on every machine.\n");
         text.AppendLine("Outcomes on silicon:\n");
         foreach (RunRecord run in runs.Where(r => r.Outcomes.Count > 0))
-            text.AppendLine(CultureInfo.InvariantCulture, $"- {run.Campaign}: {string.Join(", ", run.Outcomes.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value:N0}"))}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"- {run.Campaign}: " +
+                $"{string.Join(", ", run.Outcomes.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value:N0}"))}");
 
         Planted(text, runs);
         Makers(text, runs);
@@ -46,7 +50,8 @@ public static class ConformanceReport
         if (runs.FirstOrDefault(r => r.Campaign == "planted") is not { } planted)
             return;
         int caught = planted.Planted.Values.Count(c => c);
-        text.AppendLine(CultureInfo.InvariantCulture, $"\n## Planted faults\n\n{caught} of {planted.Planted.Count} known emulator faults, planted one at a time, were caught ({planted.Date}, seed {planted.Seed}).");
+        text.AppendLine(CultureInfo.InvariantCulture, $"\n## Planted faults\n\n{caught} of {planted.Planted.Count} known emulator faults, planted " +
+            $"one at a time, were caught ({planted.Date}, seed {planted.Seed}).");
         foreach ((string name, bool found) in planted.Planted)
             if (!found)
                 text.AppendLine(CultureInfo.InvariantCulture, $"- missed: {name}");
@@ -54,29 +59,35 @@ public static class ConformanceReport
 
     private static void Makers(StringBuilder text, IReadOnlyList<RunRecord> runs)
     {
-        text.AppendLine("\n## Where makers' processors differ\n\nA differing case of one of these kinds is counted here and not as a difference.\n\n| what | silicon of these runs | hv | manuals | cases |\n|---|---|---|---|---|");
+        text.AppendLine("\n## Where makers' processors differ\n\nA differing case of one of these kinds is counted here and not as a " +
+            "difference.\n\n| what | silicon of these runs | hv | manuals | cases |\n|---|---|---|---|---|");
         foreach (VendorDifference difference in VendorDifferences.All)
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {difference.What} | {difference.Silicon} | {difference.Ours} | {difference.Citation} | {runs.Sum(r => r.VendorDifferences.GetValueOrDefault(difference.What)):N0} |");
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {difference.What} | {difference.Silicon} | {difference.Ours} | " +
+                $"{difference.Citation} | {runs.Sum(r => r.VendorDifferences.GetValueOrDefault(difference.What)):N0} |");
     }
 
     private static void Instructions(StringBuilder text, RunRecord run)
     {
-        text.AppendLine(CultureInfo.InvariantCulture, $"\n## Instructions compared\n\nFrom the operand campaign of {run.Date}. A form is a row of Iced's opcode table in one code mode (64, 32 or 16 bits).\n");
+        text.AppendLine(CultureInfo.InvariantCulture, $"\n## Instructions compared\n\nFrom the operand campaign of {run.Date}. A form is a row of " +
+            $"Iced's opcode table in one code mode (64, 32 or 16 bits).\n");
         text.AppendLine("| group (CPUID feature) | instructions | forms | cases | differences |\n|---|---|---|---|---|");
         foreach (IGrouping<string, InstructionRecord> group in run.Instructions.GroupBy(i => i.Group).OrderBy(g => g.Key, StringComparer.Ordinal))
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {group.Key} | {group.Count()} | {group.Sum(i => i.Forms)} | {group.Sum(i => i.Cases):N0} | {group.Sum(i => i.Differences):N0} |");
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {group.Key} | {group.Count()} | {group.Sum(i => i.Forms)} | " +
+                $"{group.Sum(i => i.Cases):N0} | {group.Sum(i => i.Differences):N0} |");
         text.AppendLine("\n<details><summary>By instruction</summary>\n\n| instruction | forms | cases | differences |\n|---|---|---|---|");
         foreach (InstructionRecord i in run.Instructions)
             text.AppendLine(CultureInfo.InvariantCulture, $"| {i.Name.ToUpperInvariant()} | {i.Forms} | {i.Cases:N0} | {i.Differences:N0} |");
         text.AppendLine("\n</details>\n\nNot in hv's model yet (forms by CPUID feature; each is #UD in a guest):\n");
         text.AppendLine(string.Join(", ", run.NotInModel.Select(f => $"{f.Key} {f.Value}")));
         if (run.NotOnThisProcessor.Count > 0)
-            text.AppendLine("\nNot on the processor of that run, and so skipped: " + string.Join(", ", run.NotOnThisProcessor.Select(f => $"{f.Key} {f.Value}")));
+            text.AppendLine("\nNot on the processor of that run, and so skipped: " + string.Join(", ", run.NotOnThisProcessor
+                .Select(f => $"{f.Key} {f.Value}")));
     }
 
     private static void Undefined(StringBuilder text)
     {
-        text.AppendLine("\n## Undefined by the manuals\n\nOnly these are left out of a comparison, and only under their condition.\n\n| instructions | flags | when | says |\n|---|---|---|---|");
+        text.AppendLine("\n## Undefined by the manuals\n\nOnly these are left out of a comparison, and only under their condition.\n\n| " +
+            "instructions | flags | when | says |\n|---|---|---|---|");
         foreach (UndefinedRule rule in UndefinedFlags.Rules)
         {
             string flags = rule.Flags == 0 ? "" : Cases.CaseText.FlagNames(rule.Flags).Replace('+', ' ');
@@ -88,7 +99,8 @@ public static class ConformanceReport
                 UndefinedWhen.CountReachesSize => "masked count is the operand's size or more",
                 _ => rule.Flags == 0 ? "operand of 16 bits" : "masked count is above the operand's size",
             };
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {string.Join(' ', rule.Instructions).ToUpperInvariant()} | {flags}{(rule.ResultToo ? " and the result" : "")} | {when} | {rule.Citation} |");
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {string.Join(' ', rule.Instructions).ToUpperInvariant()} | " +
+                $"{flags}{(rule.ResultToo ? " and the result" : "")} | {when} | {rule.Citation} |");
         }
     }
 
@@ -96,7 +108,9 @@ public static class ConformanceReport
     {
         text.AppendLine("\n## Not compared\n\n| reason | instructions |\n|---|---|");
         foreach (IGrouping<string, (string Instruction, string Reason)> group in NotCompared.All.GroupBy(n => n.Reason))
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {group.Key} | {string.Join(' ', group.Select(n => n.Instruction.ToUpperInvariant()))} |");
-        text.AppendLine("\nRing 0, exception delivery and real mode have no native oracle in a user process; they are held by tables from the manuals and by other implementations.");
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {group.Key} | " +
+                $"{string.Join(' ', group.Select(n => n.Instruction.ToUpperInvariant()))} |");
+        text.AppendLine("\nRing 0, exception delivery and real mode have no native oracle in a user process; they are held by tables from the " +
+            "manuals and by other implementations.");
     }
 }

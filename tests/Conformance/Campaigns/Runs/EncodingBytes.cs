@@ -37,7 +37,8 @@ public sealed class EncodingBytes
         return bytes;
     }
 
-    /// <summary>Every opcode of the one-byte, 0F, 0F 38 and 0F 3A maps in turn, with every ModRM.reg and both mod kinds, behind some prefixes.</summary>
+    /// <summary>Every opcode of the one-byte, 0F, 0F 38 and 0F 3A maps in turn, with every ModRM.reg and both mod kinds, behind some
+    /// prefixes.</summary>
     private static void Walk(byte[] bytes, Prng random, CodeMode mode, long number)
     {
         int n = 0;

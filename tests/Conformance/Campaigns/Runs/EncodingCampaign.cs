@@ -6,7 +6,8 @@ using Iced.Intel;
 
 namespace Hv.Conformance.Campaigns.Runs;
 
-/// <summary>Random and damaged bytes, one instruction each by the trap flag: length, fault class, error code, address and effect must be silicon's.</summary>
+/// <summary>Random and damaged bytes, one instruction each by the trap flag: length, fault class, error code, address and effect must be
+/// silicon's.</summary>
 public sealed class EncodingCampaign
 {
     private static readonly CodeMode[] _modes = [CodeMode.Bits64, CodeMode.Bits64, CodeMode.Bits32, CodeMode.Bits16];

@@ -6,7 +6,8 @@ using Hv.Conformance.Oracle;
 
 namespace Hv.Conformance.Campaigns.Runs;
 
-/// <summary>Every form with edge-biased operands. Batches are independent streams of the seed, so any number of threads gives the same cases.</summary>
+/// <summary>Every form with edge-biased operands. Batches are independent streams of the seed, so any number of threads gives the same
+/// cases.</summary>
 public sealed class OperandCampaign
 {
     /// <summary>Places for slots in the code pages; the last place stays free of the page end.</summary>
@@ -75,12 +76,14 @@ public sealed class OperandCampaign
         {
             Form form = _forms[(int)(at++ % _forms.Length)];
             uint offset = (uint)(place++ % SlotPlaces * CodeSlot.Stride);
-            if (FormBytes.Make(form, random, FormProbe.OracleRip(form.Mode, offset), out Iced.Intel.Instruction instruction) is not { } bytes || NotCompared.IsOpenInterrupt(in instruction))
+            if (FormBytes.Make(form, random, FormProbe.OracleRip(form.Mode, offset), out Iced.Intel.Instruction instruction) is not { } bytes
+                || NotCompared.IsOpenInterrupt(in instruction))
                 continue;
             Displacements.Aim(bytes, form.Mode, FormProbe.OracleRip(form.Mode, offset), random);
             var slot = new CodeSlot(bytes, form.Mode, form.Way, offset);
             runner.Place(slot);
-            int cases = Math.Min(runner.Room, _faulting.Contains(form) ? SlowCases : slot.Way switch { EntryWay.Quick => QuickCases, EntryWay.Selectors => SelectorCases, _ => SlowCases });
+            int cases = Math.Min(runner.Room, _faulting.Contains(form) ? SlowCases : slot.Way switch { EntryWay.Quick => QuickCases,
+                EntryWay.Selectors => SelectorCases, _ => SlowCases });
             for (int i = 0; i < cases; i++)
                 _states.Fill(ref runner.Add(slot), slot, random);
             string name = form.OpCode.Mnemonic.ToString();
