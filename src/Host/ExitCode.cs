@@ -1,8 +1,8 @@
 namespace Hv.Host;
 
 /// <summary>
-/// The process's exit codes. Odd codes are the guest's own, <c>(value &lt;&lt; 1) | 1</c>; 0 and the even ones are hv's. The operating system keeps the low
-/// 8 bits of any of them.
+/// The process's exit codes. Odd codes are the guest's own, <c>(value &lt;&lt; 1) | 1</c>; 0 and the even ones are hv's. The operating system keeps
+/// the low 8 bits of any of them.
 /// </summary>
 internal enum ExitCode
 {

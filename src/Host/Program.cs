@@ -30,7 +30,8 @@ catch (Exception e) when (Environment.GetEnvironmentVariable("HV_STACK_TRACE") i
 {
     // No input of a person or a guest may end here: what does is our bug, and the one line must be enough to find the place.
     string place = e.StackTrace?.Split('\n')[0].Trim() ?? "in an unknown place";
-    return Fail(ExitCode.HostFailure, $"a bug in hv: {e.GetType().Name} ({e.Message}) {place}; please report this line with the command and the guest "
+    return Fail(ExitCode.HostFailure,
+        $"a bug in hv: {e.GetType().Name} ({e.Message}) {place}; please report this line with the command and the guest "
         + "(HV_STACK_TRACE=1 shows where it came from)");
 }
 

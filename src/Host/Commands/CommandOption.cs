@@ -10,7 +10,8 @@ namespace Hv.Host.Commands;
 /// <param name="ForRun">Whether <c>run</c> has it.</param>
 /// <param name="ForBackends">Whether <c>backends</c> has it.</param>
 /// <param name="Help">One line.</param>
-internal sealed record CommandOption(string Name, string ValueName, string? ConfigurationKey, bool ForDemo, bool ForRun, bool ForBackends, string Help)
+internal sealed record CommandOption(string Name, string ValueName, string? ConfigurationKey, bool ForDemo, bool ForRun, bool ForBackends,
+    string Help)
 {
     public const string BitsName = "--bits", InitrdName = "--initrd", AppendName = "--append", FlatName = "--flat", ModeName = "--mode";
     public const string JsonName = "--json", SummaryName = "--summary";

@@ -20,7 +20,8 @@ internal static class HelpText
         foreach (CommandOption option in CommandOption.All)
         {
             if (option.ForDemo || option.ForRun)
-                output.WriteLine($"  {(option.ForDemo ? 'D' : ' ')}{(option.ForRun ? 'R' : ' ')} {option.Name + " " + option.ValueName,-30} {option.Help}");
+                output.WriteLine(
+                    $"  {(option.ForDemo ? 'D' : ' ')}{(option.ForRun ? 'R' : ' ')} {option.Name + " " + option.ValueName,-30} {option.Help}");
         }
 
         output.WriteLine();

@@ -34,7 +34,8 @@ internal sealed class HypervisorOptionsValidator : IValidateOptions<HypervisorOp
 
     private static readonly string[] Known =
     [
-        nameof(HypervisorOptions.Backend), nameof(HypervisorOptions.Memory), nameof(HypervisorOptions.Vcpus), nameof(HypervisorOptions.MaxInstructions),
+        nameof(HypervisorOptions.Backend), nameof(HypervisorOptions.Memory), nameof(HypervisorOptions.Vcpus),
+        nameof(HypervisorOptions.MaxInstructions),
         nameof(HypervisorOptions.Timeout), nameof(HypervisorOptions.ParaInterface), nameof(HypervisorOptions.AllowUserModeHypercalls),
         nameof(HypervisorOptions.Clock),
     ];
@@ -61,7 +62,8 @@ internal sealed class HypervisorOptionsValidator : IValidateOptions<HypervisorOp
         if (options.Vcpus is < 1 or > MostVcpus)
             failures.Add($"{HypervisorOptions.VcpusKey} (--vcpus): {options.Vcpus} must be from 1 to {MostVcpus}");
         if (options.MaxInstructions < 1)
-            failures.Add($"{HypervisorOptions.MaxInstructionsKey} (--max-instructions): {options.MaxInstructions} must be at least 1; leave it out for no limit");
+            failures.Add(
+                $"{HypervisorOptions.MaxInstructionsKey} (--max-instructions): {options.MaxInstructions} must be at least 1, or left out");
         if (!string.IsNullOrEmpty(options.Timeout) && !TimeSpanText.TryParse(options.Timeout, out _))
             failures.Add($"{HypervisorOptions.TimeoutKey} (--timeout): '{options.Timeout}' is not a time; write for example 500ms, 10s, 2m or 1h");
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);

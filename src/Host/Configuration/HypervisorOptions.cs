@@ -8,7 +8,8 @@ internal sealed class HypervisorOptions
     /// <summary>The section's name.</summary>
     public const string Section = "Hypervisor";
 
-    public const string BackendKey = Section + ":" + nameof(Backend), MemoryKey = Section + ":" + nameof(Memory), VcpusKey = Section + ":" + nameof(Vcpus);
+    public const string BackendKey = Section + ":" + nameof(Backend), MemoryKey = Section + ":" + nameof(Memory);
+    public const string VcpusKey = Section + ":" + nameof(Vcpus);
     public const string MaxInstructionsKey = Section + ":" + nameof(MaxInstructions), TimeoutKey = Section + ":" + nameof(Timeout);
 
     /// <summary>The name of the backend, without regard to case.</summary>

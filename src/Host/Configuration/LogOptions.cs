@@ -31,7 +31,7 @@ internal static class LogOptions
         string format = configuration[FormatKey] ?? "text";
         return format.ToUpperInvariant() switch
         {
-            "TEXT" => logger.WriteTo.Console(outputTemplate: Template, standardErrorFromLevel: LevelAlias.Minimum, formatProvider: null).CreateLogger(),
+            "TEXT" => logger.WriteTo.Console(LevelAlias.Minimum, Template, null, null, LevelAlias.Minimum).CreateLogger(),
             "JSON" => logger.WriteTo.Console(new JsonFormatter(renderMessage: true), standardErrorFromLevel: LevelAlias.Minimum).CreateLogger(),
             _ => throw CommandException.Usage($"{FormatKey}: '{format}' is no log format; use text or json"),
         };

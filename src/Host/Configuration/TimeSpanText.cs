@@ -16,7 +16,8 @@ internal static class TimeSpanText
         {
             if (!trimmed.EndsWith(suffix, StringComparison.OrdinalIgnoreCase))
                 continue;
-            if (!double.TryParse(trimmed[..^suffix.Length].TrimEnd(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double amount))
+            if (!double.TryParse(trimmed[..^suffix.Length].TrimEnd(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture,
+                out double amount))
                 return false;
             double milliseconds = amount * unit;
             if (!(milliseconds > 0) || milliseconds > int.MaxValue)

@@ -4,7 +4,8 @@ using Hv.Core.Machine;
 
 namespace Hv.Host.Devices;
 
-/// <summary>The debug console of Bochs and QEMU at port 0xE9: a byte written appears on the console; a read gives 0xE9, by which guests find it.</summary>
+/// <summary>The debug console of Bochs and QEMU at port 0xE9: a byte written appears on the console; a read gives 0xE9, by which guests find
+/// it.</summary>
 internal sealed class DebugConsole : IPortHandler
 {
     private const ushort Port = 0xE9;

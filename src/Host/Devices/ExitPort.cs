@@ -3,7 +3,8 @@ using Hv.Core.Machine;
 
 namespace Hv.Host.Devices;
 
-/// <summary>QEMU's isa-debug-exit at port 0xF4: a write of v ends the process with <c>(v &lt;&lt; 1) | 1</c>. Kernels under test end that way.</summary>
+/// <summary>QEMU's isa-debug-exit at port 0xF4: a write of v ends the process with <c>(v &lt;&lt; 1) | 1</c>. Kernels under test end that
+/// way.</summary>
 internal sealed class ExitPort : IPortHandler
 {
     private const ushort Port = 0xF4, Ports = 4;

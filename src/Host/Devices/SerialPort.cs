@@ -150,7 +150,8 @@ internal sealed class SerialPort
         // In loopback the outputs DTR, RTS, OUT1, OUT2 come back as DSR, CTS, RI, DCD; drivers detect the chip by that.
         if (!IsLoopback)
             return CarrierDataSetClear;
-        int dataSetReady = (_modemControl & 0x01) << 5, clearToSend = (_modemControl & 0x02) << 3, ring = (_modemControl & 0x04) << 4, carrier = (_modemControl & 0x08) << 4;
+        int dataSetReady = (_modemControl & 0x01) << 5, clearToSend = (_modemControl & 0x02) << 3, ring = (_modemControl & 0x04) << 4,
+            carrier = (_modemControl & 0x08) << 4;
         return (byte)(dataSetReady | clearToSend | ring | carrier);
     }
 }

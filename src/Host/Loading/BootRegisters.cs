@@ -15,7 +15,8 @@ internal readonly record struct BootRegisters(EntryMode Mode, ulong Entry, ulong
     public const ushort Code32 = 0x08, Data = 0x10, Code64 = 0x18, Task = 0x20;
 
     // Attributes as in a descriptor (SDM 3A 3.4.5): present, and 32-bit or 64-bit code, data, LDT, busy TSS.
-    private const uint Code32Attributes = 0xC09B, Code64Attributes = 0xA09B, DataAttributes = 0xC093, RealCodeAttributes = 0x9B, RealDataAttributes = 0x93;
+    private const uint Code32Attributes = 0xC09B, Code64Attributes = 0xA09B, DataAttributes = 0xC093, RealCodeAttributes = 0x9B,
+        RealDataAttributes = 0x93;
     private const uint BusyTaskAttributes = 0x8B, LdtAttributes = 0x82;
     private const uint TaskLimit = 0x67;
 

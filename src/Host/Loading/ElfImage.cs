@@ -13,7 +13,8 @@ internal static class ElfImage
     private const ushort TypeExecutable = 2, TypeShared = 3, MachineI386 = 3, MachineX64 = 62, ExtendedNumbering = 0xFFFF;
     private const uint SegmentLoad = 1, SegmentInterpreter = 3;
 
-    private readonly record struct ProgramHeader(uint Type, ulong Offset, ulong VirtualAddress, ulong PhysicalAddress, ulong FileSize, ulong MemorySize, ulong Align);
+    private readonly record struct ProgramHeader(uint Type, ulong Offset, ulong VirtualAddress, ulong PhysicalAddress, ulong FileSize,
+        ulong MemorySize, ulong Align);
 
     /// <summary>Whether the file starts as an ELF file does.</summary>
     public static bool IsElf(ReadOnlySpan<byte> head) => head.StartsWith("\x7f"u8) && head[1..].StartsWith("ELF"u8);
@@ -67,7 +68,8 @@ internal static class ElfImage
             throw Bad(file, $"has program headers of {entrySize} bytes; they must be {expected}");
         byte[] table = new byte[count * expected];
         if (!file.TryRead(offset, table))
-            throw Bad(file, $"the program headers at 0x{offset:x} (0x{table.Length:x} bytes) lie beyond the file's end 0x{file.Length:x}; the file is truncated");
+            throw Bad(file,
+                $"the program headers at 0x{offset:x} (0x{table.Length:x} bytes) lie beyond the file's end 0x{file.Length:x}; the file is truncated");
 
         var headers = new List<ProgramHeader>(count);
         for (int i = 0; i < count; i++)
@@ -94,9 +96,11 @@ internal static class ElfImage
             if (p.FileSize > p.MemorySize)
                 throw Bad(file, $"segment {i} has 0x{p.FileSize:x} bytes in the file for 0x{p.MemorySize:x} in memory; the header is damaged");
             if (p.Offset > file.Length || p.FileSize > file.Length - p.Offset)
-                throw Bad(file, $"segment {i} (0x{p.FileSize:x} bytes at 0x{p.Offset:x}) lies beyond the file's end 0x{file.Length:x}; the file is truncated");
+                throw Bad(file,
+                    $"segment {i} (0x{p.FileSize:x} bytes at 0x{p.Offset:x}) lies beyond the file's end 0x{file.Length:x}; the file is truncated");
             if (p.PhysicalAddress + p.MemorySize < p.PhysicalAddress)
-                throw Bad(file, $"segment {i} at 0x{p.PhysicalAddress:x} with 0x{p.MemorySize:x} bytes wraps around the address space; the header is damaged");
+                throw Bad(file,
+                    $"segment {i} at 0x{p.PhysicalAddress:x} with 0x{p.MemorySize:x} bytes wraps around the address space; the header is damaged");
             // The alignment is for loaders that map the file; hv copies, so only a value that cannot be one is refused.
             if ((p.Align & (p.Align - 1)) != 0)
                 throw Bad(file, $"segment {i} has the alignment 0x{p.Align:x}, not a power of two; the header is damaged");

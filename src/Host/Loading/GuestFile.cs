@@ -2,7 +2,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Hv.Host.Loading;
 
-/// <summary>The bytes of a guest image or module, read at any offset: a file on disk, or memory for tests. Never read whole unless asked to.</summary>
+/// <summary>The bytes of a guest image or module, read at any offset: a file on disk, or memory for tests. Never read whole unless asked
+/// to.</summary>
 internal sealed class GuestFile : IDisposable
 {
     private readonly SafeFileHandle? _handle;
@@ -68,7 +69,8 @@ internal sealed class GuestFile : IDisposable
         }
     }
 
-    /// <summary>Fills <paramref name="destination"/> from <paramref name="offset"/>. False, with nothing promised about it, when the file ends before.</summary>
+    /// <summary>Fills <paramref name="destination"/> from <paramref name="offset"/>. False, with nothing promised about it, when the file ends
+    /// before.</summary>
     /// <exception cref="CommandException">The host could not read.</exception>
     public bool TryRead(ulong offset, Span<byte> destination)
     {

@@ -35,7 +35,8 @@ internal sealed class GuestLoader
         _free = new FreeMemory(_lowEnd, image.Segments);
     }
 
-    /// <summary>Makes the memory of a guest: RAM from 0, with what does not fit below 3 GiB from 4 GiB up, so that device addresses stay free.</summary>
+    /// <summary>Makes the memory of a guest: RAM from 0, with what does not fit below 3 GiB from 4 GiB up, so that device addresses stay
+    /// free.</summary>
     /// <param name="size">Bytes; a multiple of 4096, not 0.</param>
     /// <exception cref="CommandException">The host cannot give it.</exception>
     public static GuestMemory CreateMemory(ulong size)
@@ -52,7 +53,8 @@ internal sealed class GuestLoader
         catch (Exception e) when (e is HvException or ArgumentException or OverflowException or OutOfMemoryException)
         {
             memory.Dispose();
-            throw new CommandException(ExitCode.HostFailure, $"the host cannot map {ByteSize.Format(size)} of guest memory; give a smaller --memory", e);
+            throw new CommandException(ExitCode.HostFailure,
+                $"the host cannot map {ByteSize.Format(size)} of guest memory; give a smaller --memory", e);
         }
     }
 

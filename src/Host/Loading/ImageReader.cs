@@ -33,9 +33,11 @@ internal static class ImageReader
     private static GuestImage ReadFlat(GuestFile file, FlatPlacement placement)
     {
         if (placement.Address + file.Length < placement.Address)
-            throw CommandException.BadGuest($"{file.Name}: 0x{file.Length:x} bytes at 0x{placement.Address:x} wrap around the address space; give a lower --flat address");
+            throw CommandException.BadGuest(
+                $"{file.Name}: 0x{file.Length:x} bytes at 0x{placement.Address:x} wrap around the address space; give a lower --flat address");
         if (placement.Mode == EntryMode.Real && placement.Address >= RealModeEnd)
-            throw CommandException.BadGuest($"{file.Name}: real mode cannot start at 0x{placement.Address:x}; give a --flat address below 0x{RealModeEnd:x}");
+            throw CommandException.BadGuest(
+                $"{file.Name}: real mode cannot start at 0x{placement.Address:x}; give a --flat address below 0x{RealModeEnd:x}");
         var segment = new ImageSegment(new Gpa(placement.Address), 0, file.Length, file.Length);
         return new GuestImage("flat", placement.Mode, placement.Address, [segment]);
     }

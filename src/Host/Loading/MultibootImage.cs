@@ -33,7 +33,8 @@ internal static class MultibootImage
     }
 
     /// <summary>Reads the image whose header is at <paramref name="at"/> of <paramref name="head"/>, the file's first bytes.</summary>
-    /// <exception cref="CommandException">The header asks for what hv does not do, contradicts itself or the file, or the ELF image in it is bad.</exception>
+    /// <exception cref="CommandException">The header asks for what hv does not do, contradicts itself or the file, or the ELF image in it is
+    /// bad.</exception>
     public static GuestImage Parse(GuestFile file, ReadOnlySpan<byte> head, int at)
     {
         uint flags = U32(head, at + 4);
@@ -54,24 +55,28 @@ internal static class MultibootImage
     {
         if (head.Length - at < AddressedHeader)
             throw Bad(file, "the multiboot header's address fields are cut off; the file is truncated");
-        ulong header = U32(head, at + 12), load = U32(head, at + 16), loadEnd = U32(head, at + 20), bssEnd = U32(head, at + 24), entry = U32(head, at + 28);
+        ulong header = U32(head, at + 12), load = U32(head, at + 16), loadEnd = U32(head, at + 20), bssEnd = U32(head, at + 24);
+        ulong entry = U32(head, at + 28);
         if (load > header)
             throw Bad(file, $"load_addr 0x{load:x} is above header_addr 0x{header:x} in the multiboot header; the header is part of what is loaded");
         if (header - load > (ulong)at)
-            throw Bad(file, $"load_addr 0x{load:x} would need bytes before the start of the file; check header_addr 0x{header:x} in the multiboot header");
+            throw Bad(file,
+                $"load_addr 0x{load:x} would need bytes before the start of the file; check header_addr 0x{header:x} in the multiboot header");
         ulong offset = (ulong)at - (header - load);
         ulong size = loadEnd == 0 ? file.Length - offset : loadEnd - load;
         if (loadEnd != 0 && loadEnd <= load)
             throw Bad(file, $"load_end_addr 0x{loadEnd:x} is not above load_addr 0x{load:x} in the multiboot header");
         if (size > file.Length - offset)
-            throw Bad(file, $"the multiboot header loads 0x{size:x} bytes from 0x{offset:x}, beyond the file's end 0x{file.Length:x}; the file is truncated");
+            throw Bad(file,
+                $"the multiboot header loads 0x{size:x} bytes from 0x{offset:x}, beyond the file's end 0x{file.Length:x}; the file is truncated");
         if (bssEnd != 0 && bssEnd < load + size)
             throw Bad(file, $"bss_end_addr 0x{bssEnd:x} is below the end of what is loaded 0x{load + size:x} in the multiboot header");
         ulong memorySize = bssEnd == 0 ? size : bssEnd - load;
         if (load + memorySize > 1UL << 32)
             throw Bad(file, $"the multiboot header loads 0x{memorySize:x} bytes at 0x{load:x}, beyond 4 GiB");
         if (entry - load >= memorySize)
-            throw Bad(file, $"the entry point 0x{entry:x} lies outside what is loaded, 0x{load:x} to 0x{load + memorySize:x}; check entry_addr in the multiboot header");
+            throw Bad(file,
+                $"the entry point 0x{entry:x} lies outside what is loaded, 0x{load:x} to 0x{load + memorySize:x}; check entry_addr");
         return new GuestImage("multiboot", EntryMode.Protected, entry, [new ImageSegment(new Gpa(load), offset, size, memorySize)]);
     }
 

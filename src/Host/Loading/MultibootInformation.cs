@@ -53,7 +53,8 @@ internal sealed class MultibootInformation
     public byte[] Build(uint address)
     {
         byte[] block = new byte[Size];
-        int modules = StructureSize, map = modules + Modules.Count * ModuleSize, name = map + Map.Count * MapEntrySize, text = name + LoaderName.Length;
+        int modules = StructureSize, map = modules + Modules.Count * ModuleSize, name = map + Map.Count * MapEntrySize,
+            text = name + LoaderName.Length;
         Put(block, 0, HasMemory | HasCommandLine | HasModules | HasMap | HasLoaderName);
         Put(block, 4, (uint)(LowerSize / 1024));
         Put(block, 8, (uint)Math.Min(UpperSize / 1024, uint.MaxValue));

@@ -31,7 +31,9 @@ internal static class ExitText
     }
 
     private static string Exception(in ExceptionExit e) =>
-        $"{nameof(ExitReason.Exception)} {e.Vector}{(e.HasErrorCode ? $" error 0x{e.ErrorCode:x}" : "")}{(e.Vector == 14 ? $" address 0x{e.Address:x}" : "")}";
+        $"{nameof(ExitReason.Exception)} {e.Vector}"
+        + (e.HasErrorCode ? $" error 0x{e.ErrorCode:x}" : "")
+        + (e.Vector == 14 ? $" address 0x{e.Address:x}" : "");
 
     private static string Size(int bytes) => bytes switch { 1 => "byte", 2 => "word", _ => "dword" };
 }

@@ -18,7 +18,8 @@ internal sealed class GuestCode
     {
         Span<byte> code = stackalloc byte[LongestInstruction];
         int length = 0;
-        while (length < code.Length && vcpu.TryTranslate(new Gva(linear + (ulong)length), out Gpa physical) && memory.TryRead(physical, code.Slice(length, 1)))
+        while (length < code.Length && vcpu.TryTranslate(new Gva(linear + (ulong)length), out Gpa physical)
+            && memory.TryRead(physical, code.Slice(length, 1)))
             length++;
         if (length == 0)
             return "(no memory there)";

@@ -25,8 +25,8 @@ internal sealed partial class GuestRunner
     private readonly ILogger<GuestRunner> _logger;
     private readonly ILoggerFactory _loggers;
 
-    public GuestRunner(GuestRequest request, IOptions<HypervisorOptions> options, BackendCatalog backends, VirtualMachineFactory factory, HostOutput console,
-        HostInput input, TextWriter errors, ILoggerFactory loggers)
+    public GuestRunner(GuestRequest request, IOptions<HypervisorOptions> options, BackendCatalog backends, VirtualMachineFactory factory,
+        HostOutput console, HostInput input, TextWriter errors, ILoggerFactory loggers)
     {
         _request = request;
         _options = options.Value;

@@ -23,7 +23,8 @@ internal sealed class RunOutcome
     }
 }
 
-/// <summary>The hosted service: runs the guest on a thread of its own and then stops the host. Ctrl-C and SIGTERM stop the host, and with it the guest.</summary>
+/// <summary>The hosted service: runs the guest on a thread of its own and then stops the host. Ctrl-C and SIGTERM stop the host, and with it the
+/// guest.</summary>
 internal sealed class GuestService : BackgroundService
 {
     private readonly GuestRunner _runner;

@@ -8,7 +8,10 @@ namespace Hv.Host.Running;
 /// <summary>A vCPU's state for a person who looks for the reason why a guest died.</summary>
 internal static class RegisterDump
 {
-    private static readonly string[] Names = ["RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15"];
+    private static readonly string[] Names =
+    [
+        "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15",
+    ];
 
     /// <summary>Several lines, the last one ended.</summary>
     /// <param name="vcpu">Whose state; its machine must not be running.</param>
@@ -48,5 +51,7 @@ internal static class RegisterDump
     }
 
     private static void AppendSegment(StringBuilder text, string name, in SegmentRegister s) =>
-        text.AppendLine($"  {name} {s.Selector:x4}  base {s.Base:x16}  limit {s.Limit:x8}  attributes {s.Attributes & 0xFFFF:x4}{(s.Usable ? "" : "  unusable")}");
+        text.AppendLine(
+            $"  {name} {s.Selector:x4}  base {s.Base:x16}  limit {s.Limit:x8}  attributes {s.Attributes & 0xFFFF:x4}"
+            + (s.Usable ? "" : "  unusable"));
 }

@@ -21,9 +21,11 @@ internal readonly record struct RunEnding(int Code, string? Message, bool WantsD
         StopReason.InstructionLimit => Ours(ExitCode.LimitReached, "the guest was stopped by --max-instructions; give more to let it go on"),
         StopReason.TimeLimit => Ours(ExitCode.LimitReached, "the guest was stopped by --timeout; give more to let it go on"),
         StopReason.Cancelled => Ours(ExitCode.Interrupted, "interrupted"),
-        StopReason.UserExit => Ours(ExitCode.UnservedExit, $"vCPU {stop.VcpuIndex} made a hypercall for user level, which hv does not serve by itself", dump: true),
+        StopReason.UserExit =>
+            Ours(ExitCode.UnservedExit, $"vCPU {stop.VcpuIndex} made a hypercall for user level, which hv does not serve by itself", dump: true),
         StopReason.EntryFailed => Ours(ExitCode.GuestFault, $"the processor refused the state of vCPU {stop.VcpuIndex}: {stop.Message}", dump: true),
-        StopReason.UnhandledExit => Ours(ExitCode.UnservedExit, $"vCPU {stop.VcpuIndex} stopped for a reason hv does not know: {stop.Message}", dump: true),
+        StopReason.UnhandledExit =>
+            Ours(ExitCode.UnservedExit, $"vCPU {stop.VcpuIndex} stopped for a reason hv does not know: {stop.Message}", dump: true),
         _ => Ours(ExitCode.HostFailure, $"the backend could not go on with vCPU {stop.VcpuIndex}: {stop.Message}", dump: true),
     };
 

@@ -25,7 +25,9 @@ internal static class RunSummary
         foreach (VirtualCpu vcpu in machine.Vcpus)
             Row(text, $"vCPU {vcpu.Index}", Registration(vcpu));
         Row(text, "exits", Exits(statistics));
-        Row(text, "instructions", statistics.Instructions == 0 ? "not counted by this backend" : statistics.Instructions.ToString("N0", CultureInfo.InvariantCulture));
+        Row(text, "instructions", statistics.Instructions == 0
+            ? "not counted by this backend"
+            : statistics.Instructions.ToString("N0", CultureInfo.InvariantCulture));
         Row(text, "time", string.Create(CultureInfo.InvariantCulture, $"{elapsed.TotalMilliseconds:N1} ms"));
         Row(text, "ended by", $"{Ending(stop)}; exit code {code}");
         return text.ToString();

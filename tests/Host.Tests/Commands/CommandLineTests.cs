@@ -28,7 +28,8 @@ public class CommandLineTests
     public void Run_takes_its_options_in_both_spellings()
     {
         CommandLine line = CommandLine.Parse(
-            ["run", "--memory", "1GiB", "guest.elf", "--append=a b=c", "--initrd", "one", "--initrd=two", "--flat", "0x7c00", "--mode=real", "--summary"]);
+            ["run", "--memory", "1GiB", "guest.elf", "--append=a b=c", "--initrd", "one", "--initrd=two", "--flat", "0x7c00", "--mode=real",
+                "--summary"]);
         Assert.Equal((Command.Run, "guest.elf"), (line.Command, line.Guest));
         Assert.Equal("1GiB", line.Configuration["hypervisor:memory"]);
         Assert.Equal("a b=c", line["--append"]);
@@ -73,7 +74,8 @@ public class CommandLineTests
     [Fact]
     public void Any_arguments_are_parsed_or_refused()
     {
-        string[] words = ["run", "demo", "backends", "--", "-", "", "=", "--=", "--memory", "--memory=", "--bits", "x", "--initrd", "\0", "--Hypervisor:", "-h="];
+        string[] words = ["run", "demo", "backends", "--", "-", "", "=", "--=", "--memory", "--memory=", "--bits", "x", "--initrd", "\0",
+            "--Hypervisor:", "-h="];
         var random = new Random(11);
         for (int i = 0; i < 5000; i++)
         {

@@ -5,7 +5,8 @@ using Xunit;
 
 namespace Hv.Host.Tests.Demo;
 
-/// <summary>The embedded demo guests are what their source assembles to. After a change of the source, run these tests once with HV_UPDATE_DEMO=1.</summary>
+/// <summary>The embedded demo guests are what their source assembles to. After a change of the source, run these tests once with
+/// HV_UPDATE_DEMO=1.</summary>
 public class DemoImagesTests
 {
     [Theory]
@@ -33,14 +34,15 @@ public class DemoImagesTests
     private static string Generate()
     {
         var text = new StringBuilder();
-        text.Append("namespace Hv.Host.Demo;\n\n/// <summary>The demo guests, assembled from <c>DemoSource.cs</c>; made by DemoImagesTests with HV_UPDATE_DEMO=1.</summary>\n");
+        text.Append("namespace Hv.Host.Demo;\n\n");
+        text.Append("/// <summary>The demo guests, assembled from <c>DemoSource.cs</c>; made by DemoImagesTests with HV_UPDATE_DEMO=1.</summary>\n");
         text.Append("internal static class DemoImages\n{\n");
         foreach (int bits in (int[])[16, 32, 64])
         {
             byte[] image = DemoSource.Assemble(bits, (uint)DemoGuest.Placement(bits).Address);
             text.Append(bits == 16 ? "" : "\n").Append($"    /// <summary>The {bits}-bit form.</summary>\n");
             text.Append($"    public static ReadOnlySpan<byte> Image{bits} =>\n    [\n");
-            foreach (byte[] row in image.Chunk(24))
+            foreach (byte[] row in image.Chunk(20))
                 text.Append("        ").AppendJoin(" ", row.Select(b => $"0x{b:X2},")).Append('\n');
             text.Append("    ];\n");
         }

@@ -60,14 +60,18 @@ public class ElfImageTests
     [Fact]
     public void Wrong_kinds_of_file_say_what_to_do()
     {
-        Assert.Contains("big-endian", Refusal(new ElfBuilder(true) { Endianness = 2, Segments = [new() { Content = Code }] }), StringComparison.Ordinal);
+        Assert.Contains("big-endian", Refusal(new ElfBuilder(true) { Endianness = 2, Segments = [new() { Content = Code }] }),
+            StringComparison.Ordinal);
         Assert.Contains("class is 3", Refusal(new ElfBuilder(true) { Class = 3, Segments = [new() { Content = Code }] }), StringComparison.Ordinal);
-        Assert.Contains("machine 183", Refusal(new ElfBuilder(true) { Machine = 183, Segments = [new() { Content = Code }] }), StringComparison.Ordinal);
+        Assert.Contains("machine 183", Refusal(new ElfBuilder(true) { Machine = 183, Segments = [new() { Content = Code }] }),
+            StringComparison.Ordinal);
         Assert.Contains("-no-pie", Refusal(new ElfBuilder(true) { Type = 3, Segments = [new() { Content = Code }] }), StringComparison.Ordinal);
         Assert.Contains("link it first", Refusal(new ElfBuilder(true) { Type = 1, Segments = [new() { Content = Code }] }), StringComparison.Ordinal);
         Assert.Contains("no program headers", Refusal(new ElfBuilder(true)), StringComparison.Ordinal);
-        Assert.Contains("nothing to load", Refusal(new ElfBuilder(true) { Segments = [new() { Type = 4, Content = Code }] }), StringComparison.Ordinal);
-        Assert.Contains("dynamically linked", Refusal(new ElfBuilder(true) { Segments = [new() { Content = Code }, new() { Type = 3 }] }), StringComparison.Ordinal);
+        Assert.Contains("nothing to load", Refusal(new ElfBuilder(true) { Segments = [new() { Type = 4, Content = Code }] }),
+            StringComparison.Ordinal);
+        Assert.Contains("dynamically linked", Refusal(new ElfBuilder(true) { Segments = [new() { Content = Code }, new() { Type = 3 }] }),
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -93,7 +97,8 @@ public class ElfImageTests
         Assert.Contains("entry point", Refusal(With(e => e.Entry = 0x10_0003)), StringComparison.Ordinal);
         Assert.Contains("entry point", Refusal(With(e => e.Entry = 0xF_FFFF)), StringComparison.Ordinal);
         Assert.Contains("overlap", Refusal(With(e => e.Segments.Add(new() { Physical = 0x10_0002, Content = [1] }))), StringComparison.Ordinal);
-        Assert.Contains("overlap", Refusal(With(e => e.Segments.Add(new() { Physical = 0xF_F000, Content = [1], MemorySize = 0x1001 }))), StringComparison.Ordinal);
+        Assert.Contains("overlap", Refusal(With(e =>
+            e.Segments.Add(new() { Physical = 0xF_F000, Content = [1], MemorySize = 0x1001 }))), StringComparison.Ordinal);
     }
 
     [Fact]

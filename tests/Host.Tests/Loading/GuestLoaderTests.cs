@@ -208,7 +208,8 @@ public class GuestLoaderTests
     [Fact]
     public void A_flat_image_that_wraps_is_refused() =>
         Assert.Contains("wrap", Assert.Throws<CommandException>(() =>
-            ImageReader.Read(new GuestFile("f", new byte[16]), new FlatPlacement(ulong.MaxValue - 3, EntryMode.Long))).Message, StringComparison.Ordinal);
+            ImageReader.Read(new GuestFile("f", new byte[16]), new FlatPlacement(ulong.MaxValue - 3, EntryMode.Long))).Message,
+            StringComparison.Ordinal);
 
     private static string Refusal(GuestMemory memory, byte[] file) => Assert.Throws<CommandException>(() => Load(memory, file)).Message;
 

@@ -33,7 +33,8 @@ public class HostileImageTests
             try
             {
                 GuestImage image = ImageReader.Read(guest, null);
-                Assert.All(image.Segments, s => Assert.True(s.FileSize <= s.MemorySize && s.FileOffset + s.FileSize <= guest.Length && s.End > s.Start.Value));
+                Assert.All(image.Segments, s =>
+                    Assert.True(s.FileSize <= s.MemorySize && s.FileOffset + s.FileSize <= guest.Length && s.End > s.Start.Value));
                 GuestLoader.Load(memory, image, guest, new LoadOptions("guest", []));
                 loaded++;
             }

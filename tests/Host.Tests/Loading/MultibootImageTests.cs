@@ -29,7 +29,8 @@ public class MultibootImageTests
         byte[] file = MultibootBuilder.Kludge(0x20_0000, 0x40, Code, header: 0x20_0010, bssEnd: 0x20_4000, entry: 0x20_0030);
         GuestImage image = Read(file);
         ImageSegment segment = Assert.Single(image.Segments);
-        Assert.Equal((0x20_0000UL, 0x30UL, (ulong)file.Length - 0x30, 0x4000UL), (segment.Start.Value, segment.FileOffset, segment.FileSize, segment.MemorySize));
+        Assert.Equal((0x20_0000UL, 0x30UL, (ulong)file.Length - 0x30, 0x4000UL), (segment.Start.Value, segment.FileOffset, segment.FileSize,
+            segment.MemorySize));
         Assert.Equal(0x20_0030UL, image.Entry);
     }
 

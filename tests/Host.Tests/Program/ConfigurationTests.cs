@@ -2,7 +2,8 @@ using Xunit;
 
 namespace Hv.Host.Tests.Program;
 
-/// <summary>The settings file beside the program, then the environment, then the command line; an unknown backend's name shows which one won.</summary>
+/// <summary>The settings file beside the program, then the environment, then the command line; an unknown backend's name shows which one
+/// won.</summary>
 public class ConfigurationTests
 {
     private const string FromFile = "{ \"Hypervisor\": { \"Backend\": \"FromFile\" } }";

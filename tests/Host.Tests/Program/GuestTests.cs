@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using Xunit;
 
 namespace Hv.Host.Tests.Program;
@@ -15,7 +16,8 @@ public sealed partial class GuestTests : IDisposable
 
     public static TheoryData<string> Backends => [.. HvProcess.AvailableBackends];
 
-    public static TheoryData<string, int> BackendsAndBits => [.. HvProcess.AvailableBackends.SelectMany(b => (int[])[16, 32, 64], (b, bits) => (b, bits))];
+    public static TheoryData<string, int> BackendsAndBits =>
+        [.. HvProcess.AvailableBackends.SelectMany(b => (int[])[16, 32, 64], (b, bits) => (b, bits))];
 
     private string FileWith(params byte[] content)
     {
@@ -33,7 +35,8 @@ public sealed partial class GuestTests : IDisposable
         string[] lines = result.Output.Split('\n');
         Assert.Equal($"Hello from a {bits}-bit guest.", lines[0]);
         Assert.EndsWith(": 00000000", lines[1], StringComparison.Ordinal);
-        Assert.EndsWith(": 00000001", lines[2].Replace(" ", "", StringComparison.Ordinal).Replace(":", ": ", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.EndsWith(": 00000001", lines[2].Replace(" ", "", StringComparison.Ordinal).Replace(":", ": ", StringComparison.Ordinal),
+            StringComparison.Ordinal);
         Assert.EndsWith(" 00005A5A", lines[4], StringComparison.Ordinal);
         Assert.Equal("  the clock moves forward", lines[5]);
         Assert.Matches($@"(?m)^  backend +{backend} ", result.Errors);
@@ -41,7 +44,8 @@ public sealed partial class GuestTests : IDisposable
         Assert.Matches(@"(?m)^  exits +Hypercall 10, MsrRead 1, MsrWrite 1$", result.Errors);
 
         // The guest has read its own stub: it begins with the exit instruction that the table names, and RET follows.
-        string encoding = System.Text.RegularExpressions.Regex.Match(result.Errors, @"exit instruction +([0-9A-F ]+)").Groups[1].Value.Replace(" ", "", StringComparison.Ordinal);
+        Match instruction = Regex.Match(result.Errors, @"exit instruction +([0-9A-F ]+)");
+        string encoding = instruction.Groups[1].Value.Replace(" ", "", StringComparison.Ordinal);
         Assert.StartsWith((encoding + "C3")[..Math.Min(8, encoding.Length + 2)], lines[3][^8..], StringComparison.Ordinal);
     }
 
@@ -51,12 +55,14 @@ public sealed partial class GuestTests : IDisposable
     {
         string module = FileWith("contents of the module"u8.ToArray()), kernel = HvProcess.Guest("multiboot/kernel.elf");
         HvResult result = HvProcess.Run(
-            new HvStart { Input = "hello\n" }, "run", kernel, "--backend", backend, "--append", "first second", "--initrd", module, "--memory", "32MiB");
+            new HvStart { Input = "hello\n" }, "run", kernel, "--backend", backend, "--append", "first second", "--initrd", module, "--memory",
+                "32MiB");
         Assert.Equal((21 << 1) | 1, result.Code);
         Assert.Equal("", result.Errors);
         Assert.Equal(
             [
-                "loader hv", "lower 240 upper 7c00", $"command line {kernel} first second", "map 0 90000 1", "map 90000 70000 2", "map 100000 1f00000 1",
+                "loader hv", "lower 240 upper 7c00", $"command line {kernel} first second", "map 0 90000 1", "map 90000 70000 2",
+                "map 100000 1f00000 1",
                 "module 16: contents of the module", "type: HELLO", "",
             ],
             result.Output.Split('\n'));
@@ -66,7 +72,8 @@ public sealed partial class GuestTests : IDisposable
     [MemberData(nameof(Backends))]
     public void A_C_guest_uses_the_interface_through_the_printed_header(string backend)
     {
-        HvResult result = HvProcess.Run("run", HvProcess.Guest("long64/kernel.elf"), "--backend", backend, "--vcpus", "2", "--timeout", "30s", "--append", "x");
+        HvResult result = HvProcess.Run("run", HvProcess.Guest("long64/kernel.elf"), "--backend", backend, "--vcpus", "2", "--timeout", "30s",
+            "--append", "x");
         Assert.Equal((5 << 1) | 1, result.Code);
         Assert.Equal(["first vCPU", HvProcess.Guest("long64/kernel.elf") + " x", "second vCPU", ""], result.Output.Split('\n'));
     }
@@ -90,7 +97,8 @@ public sealed partial class GuestTests : IDisposable
     public void A_triple_fault_shows_the_registers(string backend)
     {
         // mov eax, 0x12345678; ud2 with no IDT.
-        HvResult result = HvProcess.Run("run", FileWith(0xB8, 0x78, 0x56, 0x34, 0x12, 0x0F, 0x0B), "--backend", backend, "--flat", "1MiB", "--mode", "long");
+        HvResult result = HvProcess.Run("run", FileWith(0xB8, 0x78, 0x56, 0x34, 0x12, 0x0F, 0x0B), "--backend", backend, "--flat", "1MiB", "--mode",
+            "long");
         Assert.Equal((int)ExitCode.GuestFault, result.Code);
         Assert.StartsWith("hv: the guest ended in a triple fault on vCPU 0", result.Errors, StringComparison.Ordinal);
         Assert.Contains("RAX 0000000012345678", result.Errors, StringComparison.Ordinal);
@@ -101,13 +109,15 @@ public sealed partial class GuestTests : IDisposable
     [Theory]
     [MemberData(nameof(Backends))]
     public void A_guest_that_halts_for_good_says_so(string backend) =>
-        Assert.Equal((int)ExitCode.GuestHalted, HvProcess.Run("run", FileWith(0xFA, 0xF4), "--backend", backend, "--flat", "0x7c00", "--mode", "real").Code);
+        Assert.Equal((int)ExitCode.GuestHalted, HvProcess.Run("run", FileWith(0xFA, 0xF4), "--backend", backend, "--flat", "0x7c00", "--mode",
+            "real").Code);
 
     [Theory]
     [MemberData(nameof(Backends))]
     public void The_time_limit_holds_in_an_endless_loop(string backend)
     {
-        HvResult result = HvProcess.Run("run", FileWith(0xEB, 0xFE), "--backend", backend, "--flat", "0x7c00", "--mode", "real", "--timeout", "300ms");
+        HvResult result = HvProcess.Run("run", FileWith(0xEB, 0xFE), "--backend", backend, "--flat", "0x7c00", "--mode", "real", "--timeout",
+            "300ms");
         Assert.Equal((int)ExitCode.LimitReached, result.Code);
         Assert.Contains("--timeout", result.Errors, StringComparison.Ordinal);
     }
@@ -139,7 +149,8 @@ public sealed partial class GuestTests : IDisposable
         Assert.Equal(0, result.Code);
         string[] lines = [.. result.Errors.Split('\n').Where(l => l.Contains(" VRB ", StringComparison.Ordinal))];
         Assert.Equal(12, lines.Count(l => l.Contains(" exit ", StringComparison.Ordinal)));
-        Assert.Contains(lines, l => l.Contains("MsrWrite 0x87655678 = 0x101000", StringComparison.Ordinal) && l.EndsWith("wrmsr", StringComparison.Ordinal));
+        Assert.Contains(lines, l =>
+            l.Contains("MsrWrite 0x87655678 = 0x101000", StringComparison.Ordinal) && l.EndsWith("wrmsr", StringComparison.Ordinal));
         Assert.All(lines, l => Assert.Matches($@"vcpu 0 rip [0-9a-f]+ exit .+ \| {backend} .+ \| .+", l));
     }
 
@@ -162,7 +173,8 @@ public sealed partial class GuestTests : IDisposable
         Assert.SkipUnless(counting.Length > 0, "no backend here counts instructions");
         foreach (string backend in counting)
         {
-            HvResult result = HvProcess.Run("run", FileWith(0xEB, 0xFE), "--backend", backend, "--flat", "0x7c00", "--mode", "real", "--max-instructions", "12345");
+            HvResult result = HvProcess.Run("run", FileWith(0xEB, 0xFE), "--backend", backend, "--flat", "0x7c00", "--mode", "real",
+                "--max-instructions", "12345");
             Assert.Equal((int)ExitCode.LimitReached, result.Code);
             Assert.Matches(@"instructions +12,345\n", result.Errors);
         }

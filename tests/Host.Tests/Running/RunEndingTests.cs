@@ -23,7 +23,8 @@ public class RunEndingTests
     [InlineData(0x10, 0x21)]
     [InlineData(0xFF, 0xFF)]
     [InlineData(int.MaxValue, 0xFF)]
-    public void The_exit_port_always_gives_an_odd_code(int value, int expected) => Assert.Equal(expected, Code(StopReason.Exited, value, (uint)value));
+    public void The_exit_port_always_gives_an_odd_code(int value, int expected) =>
+        Assert.Equal(expected, Code(StopReason.Exited, value, (uint)value));
 
     [Fact]
     public void Every_other_ending_is_ours_and_even_and_says_something()
