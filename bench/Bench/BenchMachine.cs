@@ -105,7 +105,7 @@ internal sealed class BenchMachine : IDisposable
     {
         private ulong _value;
 
-        public MsrRange Range => new(BenchMsr, 1);
+        public MsrRange Range => new(BenchMsr, BenchMsr);
 
         public bool Read(VirtualCpu vcpu, uint index, out ulong value)
         {
