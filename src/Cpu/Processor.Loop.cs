@@ -17,6 +17,7 @@ public abstract unsafe partial class Processor
 
     private bool _running;
     private long _budget;
+    private ulong _givenFlags;
 
     // The link slot of the branch that left last, and the ticket it was seen under.
     private nint _unlinked;
@@ -132,10 +133,12 @@ public abstract unsafe partial class Processor
     /// <summary>Instructions of the present run that are not in <see cref="InstructionsRetired"/> and the time stamp yet. Exact at events.</summary>
     internal ulong RetiredInRun => _running ? (ulong)(_budget - State.Remaining) : 0;
 
-    private protected void EndRun(ref CpuState s, long budget)
+    private protected void EndRun(ref CpuState s, long budget, RunResult result)
     {
         _running = false;
-        GiveFlags(ref s);
+        // Before an event was offered to the layer RFLAGS was made exact.
+        if (result != RunResult.Event)
+            GiveFlags(ref s);
         InstructionsRetired += (ulong)(budget - s.Remaining);
         s.Sys.Tsc += (ulong)(budget - s.Remaining);
     }
@@ -150,11 +153,15 @@ public abstract unsafe partial class Processor
         Address = s.Fault.Address,
     };
 
-    /// <summary>The lazy flags take over from RFLAGS.</summary>
-    private protected static void TakeFlags(ref CpuState s) => Flags.Put(ref s, s.Gpr.Rflags);
+    /// <summary>The lazy flags take over from RFLAGS. Where nobody changed RFLAGS since it was made exact they still hold, and an exit costs no conversion.</summary>
+    private protected void TakeFlags(ref CpuState s)
+    {
+        if (s.Gpr.Rflags != _givenFlags)
+            Flags.Put(ref s, s.Gpr.Rflags);
+    }
 
     /// <summary>RFLAGS is made exact.</summary>
-    private protected static void GiveFlags(ref CpuState s) => s.Gpr.Rflags = s.Gpr.Rflags & ~Flags.All | Flags.Get(ref s);
+    private protected void GiveFlags(ref CpuState s) => _givenFlags = s.Gpr.Rflags = s.Gpr.Rflags & ~Flags.All | Flags.Get(ref s);
 
     private protected static long CountOf(nint block)
     {

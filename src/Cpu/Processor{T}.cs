@@ -53,7 +53,7 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         s.Remaining = budget;
         BeginRun(ref s);
         RunResult result = Loop(ref s);
-        EndRun(ref s, budget);
+        EndRun(ref s, budget, result);
         return result;
     }
 

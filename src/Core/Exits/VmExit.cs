@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Hv.Core.Exits;
@@ -34,6 +35,7 @@ public readonly struct VmExit
     /// <summary>What the backend reported, in its own numbers.</summary>
     [FieldOffset(48)] public readonly RawExit Raw;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private VmExit(ExitReason reason, in ExitSite site, in RawExit raw)
     {
         Reason = reason;
@@ -66,25 +68,32 @@ public readonly struct VmExit
     public ExceptionExit Exception { get { Debug.Assert(Reason == ExitReason.Exception); return _exception; } }
 
     /// <summary>An exit that carries no payload.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static VmExit Plain(ExitReason reason, in ExitSite site, in RawExit raw) => new(reason, site, raw);
 
     /// <summary>An exit by IN, OUT, INS or OUTS.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static VmExit FromPortIo(in ExitSite site, in RawExit raw, in PortIoExit payload) => new(site, raw, payload);
 
     /// <summary>An exit by an access to unserved guest-physical memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static VmExit FromMemory(in ExitSite site, in RawExit raw, in MemoryExit payload) => new(site, raw, payload);
 
     /// <summary>An exit by RDMSR.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static VmExit FromMsrRead(in ExitSite site, in RawExit raw, uint index) => new(ExitReason.MsrRead, site, raw, new MsrExit(index, 0));
 
     /// <summary>An exit by WRMSR.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static VmExit FromMsrWrite(in ExitSite site, in RawExit raw, uint index, ulong value) =>
         new(ExitReason.MsrWrite, site, raw, new MsrExit(index, value));
 
     /// <summary>An exit by CPUID.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static VmExit FromCpuid(in ExitSite site, in RawExit raw, uint leaf, uint subleaf) => new(site, raw, new CpuidExit(leaf, subleaf));
 
     /// <summary>An exit by an intercepted exception.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static VmExit FromException(in ExitSite site, in RawExit raw, in ExceptionExit payload) => new(site, raw, payload);
 }
 
