@@ -17,25 +17,43 @@ internal sealed class EmulatedExitCapture : IExitCapture<EmulatedExit>
     {
         if (raw.Result != RunResult.Event)
         {
-            exit = VmExit.Plain(ReasonOf(raw.Result), raw.Site, new RawExit(ResultBase + (ulong)raw.Result, 0, 0));
+            VmExit.Plain(ReasonOf(raw.Result), raw.Site, new RawExit(ResultBase + (ulong)raw.Result, 0, 0), out exit);
             return;
         }
 
         ref readonly CpuEvent e = ref raw.Event;
         ExitSite site = raw.Site with { InstructionLength = e.Length };
         var code = new RawExit((ulong)e.Kind, e.Index, e.Kind == CpuEventKind.GuestPhysicalAccess ? e.Address : e.Value);
-        exit = e.Kind switch
+        switch (e.Kind)
         {
-            CpuEventKind.VendorInstruction when e.Instruction == VendorInstruction.HvExit => VmExit.Plain(ExitReason.Hypercall, site, code),
-            CpuEventKind.PortIo or CpuEventKind.StringIo => VmExit.FromPortIo(site, code, PortOf(in e)),
-            CpuEventKind.GuestPhysicalAccess => VmExit.FromMemory(site, code, MemoryOf(in e)),
-            CpuEventKind.Rdmsr => VmExit.FromMsrRead(site, code, e.Index),
-            CpuEventKind.Wrmsr => VmExit.FromMsrWrite(site, code, e.Index, e.Value),
-            CpuEventKind.Cpuid => VmExit.FromCpuid(site, code, (uint)raw.Registers.Rax, (uint)raw.Registers.Rcx),
-            CpuEventKind.Exception => VmExit.FromException(site, code, new ExceptionExit((byte)e.Index, e.HasErrorCode, (uint)e.Value, e.Address)),
-            CpuEventKind.InterruptWindow => VmExit.Plain(ExitReason.InterruptWindow, site, code),
-            _ => VmExit.Plain(ExitReason.Unknown, site, code),
-        };
+            case CpuEventKind.VendorInstruction when e.Instruction == VendorInstruction.HvExit:
+                VmExit.Plain(ExitReason.Hypercall, site, code, out exit);
+                return;
+            case CpuEventKind.PortIo or CpuEventKind.StringIo:
+                VmExit.FromPortIo(site, code, PortOf(in e), out exit);
+                return;
+            case CpuEventKind.GuestPhysicalAccess:
+                VmExit.FromMemory(site, code, MemoryOf(in e), out exit);
+                return;
+            case CpuEventKind.Rdmsr:
+                VmExit.FromMsrRead(site, code, e.Index, out exit);
+                return;
+            case CpuEventKind.Wrmsr:
+                VmExit.FromMsrWrite(site, code, e.Index, e.Value, out exit);
+                return;
+            case CpuEventKind.Cpuid:
+                VmExit.FromCpuid(site, code, (uint)raw.Registers.Rax, (uint)raw.Registers.Rcx, out exit);
+                return;
+            case CpuEventKind.Exception:
+                VmExit.FromException(site, code, new ExceptionExit((byte)e.Index, e.HasErrorCode, (uint)e.Value, e.Address), out exit);
+                return;
+            case CpuEventKind.InterruptWindow:
+                VmExit.Plain(ExitReason.InterruptWindow, site, code, out exit);
+                return;
+            default:
+                VmExit.Plain(ExitReason.Unknown, site, code, out exit);
+                return;
+        }
     }
 
     /// <summary>A raw exit in words.</summary>

@@ -38,25 +38,25 @@ internal abstract class KvmExitCapture : IExitCapture<KvmExitRecord>
                 ref readonly KvmRun.IoRecord io = ref run.io;
                 var code = new RawExit((ulong)run.exit_reason, ((ulong)io.count << 32) | ((ulong)io.port << 16) | ((ulong)io.size << 8) | io.direction, raw.Data);
                 if (io.direction == Out && io.size == 1 && io.count == 1 && io.port == raw.HypercallPort)
-                    exit = VmExit.Plain(ExitReason.Hypercall, site with { Rip = rip - raw.OutLength, InstructionLength = 2 }, code);
+                    VmExit.Plain(ExitReason.Hypercall, site with { Rip = rip - raw.OutLength, InstructionLength = 2 }, code, out exit);
                 else
-                    exit = VmExit.FromPortIo(site, code, new PortIoExit(io.port, io.size, io.direction == Out, (uint)raw.Data, io.count > 1));
+                    VmExit.FromPortIo(site, code, new PortIoExit(io.port, io.size, io.direction == Out, (uint)raw.Data, io.count > 1), out exit);
                 return;
             case KvmExitReason.Mmio:
                 ref readonly KvmRun.MmioRecord mmio = ref run.mmio;
                 byte size = (byte)Math.Min(mmio.len, 8);
                 ulong value = mmio.is_write != 0 ? mmio.data & (size >= 8 ? ulong.MaxValue : (1UL << (8 * size)) - 1) : 0;
-                exit = VmExit.FromMemory(site, new RawExit((ulong)run.exit_reason, mmio.phys_addr, mmio.data),
-                    new MemoryExit(new Gpa(mmio.phys_addr), size, mmio.is_write != 0, false, value));
+                VmExit.FromMemory(site, new RawExit((ulong)run.exit_reason, mmio.phys_addr, mmio.data),
+                    new MemoryExit(new Gpa(mmio.phys_addr), size, mmio.is_write != 0, false, value), out exit);
                 return;
             case KvmExitReason.X86Rdmsr:
-                exit = VmExit.FromMsrRead(site with { InstructionLength = 2 }, MsrRaw(in run), run.msr.index);
+                VmExit.FromMsrRead(site with { InstructionLength = 2 }, MsrRaw(in run), run.msr.index, out exit);
                 return;
             case KvmExitReason.X86Wrmsr:
-                exit = VmExit.FromMsrWrite(site with { InstructionLength = 2 }, MsrRaw(in run), run.msr.index, run.msr.data);
+                VmExit.FromMsrWrite(site with { InstructionLength = 2 }, MsrRaw(in run), run.msr.index, run.msr.data, out exit);
                 return;
             default:
-                exit = VmExit.Plain(Neutral(run.exit_reason), site, new RawExit((ulong)run.exit_reason, run.hardware_reason, run.@internal.data0));
+                VmExit.Plain(Neutral(run.exit_reason), site, new RawExit((ulong)run.exit_reason, run.hardware_reason, run.@internal.data0), out exit);
                 return;
         }
     }

@@ -95,7 +95,7 @@ public sealed unsafe class KvmVcpu : IVcpu
         {
             if (Interlocked.Exchange(ref _exitRequested, 0) != 0)
             {
-                exit = VmExit.Plain(ExitReason.Cancelled, new ExitSite(_registers.Rip, 0, GuestMode.Real, 0), default);
+                VmExit.Plain(ExitReason.Cancelled, new ExitSite(_registers.Rip, 0, GuestMode.Real, 0), default, out exit);
                 return;
             }
 

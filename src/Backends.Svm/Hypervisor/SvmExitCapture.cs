@@ -18,21 +18,45 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
         ref readonly VmcbControl control = ref raw.Vmcb.Control;
         var numbers = new RawExit((ulong)control.ExitCode, control.ExitInfo1, control.ExitInfo2);
         ExitSite site = SiteOf(raw.Vmcb);
-        exit = control.ExitCode switch
+        switch (control.ExitCode)
         {
-            SvmExitCode.VMMCALL => VmExit.Plain(ExitReason.Hypercall, site, numbers),
-            SvmExitCode.IOIO => FromIo(raw, site, numbers),
-            SvmExitCode.MSR => FromMsr(raw, site, numbers),
-            SvmExitCode.CPUID => VmExit.FromCpuid(site, numbers, (uint)raw.Vmcb.Save.Rax, (uint)raw.Registers.Rcx),
-            SvmExitCode.NPF => FromNestedFault(raw, site, numbers),
-            SvmExitCode.HLT => VmExit.Plain(ExitReason.Halt, site with { Rip = AfterInstruction(raw.Vmcb, site) }, numbers),
-            SvmExitCode.SHUTDOWN => VmExit.Plain(ExitReason.Shutdown, site, numbers),
-            SvmExitCode.INTR => VmExit.Plain(ExitReason.Cancelled, site, numbers),
-            SvmExitCode.VINTR => VmExit.Plain(ExitReason.InterruptWindow, site, numbers),
-            SvmExitCode.INVALID => VmExit.Plain(ExitReason.EntryFailed, site, numbers),
-            >= SvmExitCode.EXCP0 and < SvmExitCode.EXCP0 + 32 => FromException(raw, site, numbers),
-            _ => VmExit.Plain(ExitReason.Unknown, site, numbers),
-        };
+            case SvmExitCode.VMMCALL:
+                VmExit.Plain(ExitReason.Hypercall, site, numbers, out exit);
+                return;
+            case SvmExitCode.IOIO:
+                FromIo(raw, site, numbers, out exit);
+                return;
+            case SvmExitCode.MSR:
+                FromMsr(raw, site, numbers, out exit);
+                return;
+            case SvmExitCode.CPUID:
+                VmExit.FromCpuid(site, numbers, (uint)raw.Vmcb.Save.Rax, (uint)raw.Registers.Rcx, out exit);
+                return;
+            case SvmExitCode.NPF:
+                FromNestedFault(raw, site, numbers, out exit);
+                return;
+            case SvmExitCode.HLT:
+                VmExit.Plain(ExitReason.Halt, site with { Rip = AfterInstruction(raw.Vmcb, site) }, numbers, out exit);
+                return;
+            case SvmExitCode.SHUTDOWN:
+                VmExit.Plain(ExitReason.Shutdown, site, numbers, out exit);
+                return;
+            case SvmExitCode.INTR:
+                VmExit.Plain(ExitReason.Cancelled, site, numbers, out exit);
+                return;
+            case SvmExitCode.VINTR:
+                VmExit.Plain(ExitReason.InterruptWindow, site, numbers, out exit);
+                return;
+            case SvmExitCode.INVALID:
+                VmExit.Plain(ExitReason.EntryFailed, site, numbers, out exit);
+                return;
+            case >= SvmExitCode.EXCP0 and < SvmExitCode.EXCP0 + 32:
+                FromException(raw, site, numbers, out exit);
+                return;
+            default:
+                VmExit.Plain(ExitReason.Unknown, site, numbers, out exit);
+                return;
+        }
     }
 
     /// <summary>Where the guest is.</summary>
@@ -79,42 +103,46 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
         return mode;
     }
 
-    private static VmExit FromIo(in SvmRawExit raw, in ExitSite site, in RawExit numbers)
+    private static void FromIo(in SvmRawExit raw, in ExitSite site, in RawExit numbers, out VmExit exit)
     {
         var io = new IoInformation(numbers.Info1);
         if (io.Size is not (1 or 2 or 4))
-            return VmExit.Plain(ExitReason.Unknown, site, numbers);
+        {
+            VmExit.Plain(ExitReason.Unknown, site, numbers, out exit);
+            return;
+        }
+
         ulong value = io.IsIn ? 0 : io.IsString ? raw.Operand.Value : raw.Vmcb.Save.Rax;
         uint mask = uint.MaxValue >> (32 - 8 * io.Size);
-        return VmExit.FromPortIo(site, numbers, new PortIoExit(io.Port, io.Size, !io.IsIn, (uint)value & mask, io.IsString));
+        VmExit.FromPortIo(site, numbers, new PortIoExit(io.Port, io.Size, !io.IsIn, (uint)value & mask, io.IsString), out exit);
     }
 
-    private static VmExit FromMsr(in SvmRawExit raw, in ExitSite site, in RawExit numbers)
+    private static void FromMsr(in SvmRawExit raw, in ExitSite site, in RawExit numbers, out VmExit exit)
     {
         uint index = (uint)raw.Registers.Rcx;
-        return numbers.Info1 switch
-        {
-            0 => VmExit.FromMsrRead(site, numbers, index),
-            1 => VmExit.FromMsrWrite(site, numbers, index, raw.Registers.Rdx << 32 | (uint)raw.Vmcb.Save.Rax),
-            _ => VmExit.Plain(ExitReason.Unknown, site, numbers),
-        };
+        if (numbers.Info1 == 0)
+            VmExit.FromMsrRead(site, numbers, index, out exit);
+        else if (numbers.Info1 == 1)
+            VmExit.FromMsrWrite(site, numbers, index, raw.Registers.Rdx << 32 | (uint)raw.Vmcb.Save.Rax, out exit);
+        else
+            VmExit.Plain(ExitReason.Unknown, site, numbers, out exit);
     }
 
-    private static VmExit FromNestedFault(in SvmRawExit raw, in ExitSite site, in RawExit numbers)
+    private static void FromNestedFault(in SvmRawExit raw, in ExitSite site, in RawExit numbers, out VmExit exit)
     {
         var fault = (NestedFault)numbers.Info1;
         bool isFetch = (fault & NestedFault.Fetch) != 0;
         bool isWrite = (fault & NestedFault.Write) != 0 && !isFetch && raw.Operand.IsWrite;
         ulong value = isWrite ? raw.Operand.Value : 0;
-        return VmExit.FromMemory(site, numbers, new MemoryExit(new Gpa(numbers.Info2), raw.Operand.Size, isWrite, isFetch, value));
+        VmExit.FromMemory(site, numbers, new MemoryExit(new Gpa(numbers.Info2), raw.Operand.Size, isWrite, isFetch, value), out exit);
     }
 
-    private static VmExit FromException(in SvmRawExit raw, in ExitSite site, in RawExit numbers)
+    private static void FromException(in SvmRawExit raw, in ExitSite site, in RawExit numbers, out VmExit exit)
     {
         byte vector = (byte)(numbers.Code - (ulong)SvmExitCode.EXCP0);
         bool hasErrorCode = ExceptionVectors.PushErrorCode(vector);
         uint errorCode = hasErrorCode ? (uint)numbers.Info1 : 0;
         ulong address = vector == ExceptionVectors.PageFault ? numbers.Info2 : 0;
-        return VmExit.FromException(site, numbers, new ExceptionExit(vector, hasErrorCode, errorCode, address));
+        VmExit.FromException(site, numbers, new ExceptionExit(vector, hasErrorCode, errorCode, address), out exit);
     }
 }

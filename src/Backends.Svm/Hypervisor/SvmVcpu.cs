@@ -94,7 +94,7 @@ public sealed partial class SvmVcpu : IVcpu
             {
                 if (_core.Engine.InstructionsRetired < end)
                     continue;
-                exit = VmExit.Plain(ExitReason.BudgetExpired, HereOf(in vmcb), default);
+                VmExit.Plain(ExitReason.BudgetExpired, HereOf(in vmcb), default, out exit);
                 return;
             }
 
@@ -131,7 +131,7 @@ public sealed partial class SvmVcpu : IVcpu
     private bool Wake(ref Vmcb vmcb, out VmExit exit)
     {
         bool isShutdown = _activity == ActivityState.Shutdown;
-        exit = VmExit.Plain(isShutdown ? ExitReason.Shutdown : ExitReason.Halt, HereOf(in vmcb), default);
+        VmExit.Plain(isShutdown ? ExitReason.Shutdown : ExitReason.Halt, HereOf(in vmcb), default, out exit);
         if (isShutdown)
             return false;
         if (_inject.Valid)
@@ -157,7 +157,7 @@ public sealed partial class SvmVcpu : IVcpu
                 break;
 
             case ExitReason.Cancelled when _core.Engine.InstructionsRetired >= end:
-                exit = VmExit.Plain(ExitReason.BudgetExpired, SvmExitCapture.SiteOf(in vmcb), exit.Raw);
+                VmExit.Plain(ExitReason.BudgetExpired, SvmExitCapture.SiteOf(in vmcb), exit.Raw, out exit);
                 break;
 
             case ExitReason.Halt:

@@ -86,9 +86,9 @@ internal sealed partial class VmxVcpu
             case ExitReason.BudgetExpired:
                 var activity = (GuestActivity)_cpu.Vmread(VmcsField.GuestActivityState);
                 if (activity is GuestActivity.Hlt or GuestActivity.WaitForSipi)
-                    exit = VmExit.Plain(ExitReason.Halt, new ExitSite(exit.Rip, 0, exit.Mode, exit.Cpl), exit.Raw);
+                    VmExit.Plain(ExitReason.Halt, new ExitSite(exit.Rip, 0, exit.Mode, exit.Cpl), exit.Raw, out exit);
                 else if (activity == GuestActivity.Shutdown)
-                    exit = VmExit.Plain(ExitReason.Shutdown, new ExitSite(exit.Rip, 0, exit.Mode, exit.Cpl), exit.Raw);
+                    VmExit.Plain(ExitReason.Shutdown, new ExitSite(exit.Rip, 0, exit.Mode, exit.Cpl), exit.Raw, out exit);
                 break;
             case ExitReason.InterruptWindow:
                 RequestInterruptWindow(false);

@@ -83,7 +83,7 @@ internal sealed partial class VmxVcpu : IVcpu
             VmxResult result = _launched ? _cpu.Vmresume() : _cpu.Vmlaunch();
             if (!result.IsSuccess || (_cpu.Vmread(VmcsField.ExitReason) & EntryFailure) != 0)
             {
-                exit = Refused(result);
+                Refused(result, out exit);
                 break;
             }
 
@@ -100,7 +100,7 @@ internal sealed partial class VmxVcpu : IVcpu
             budget -= (long)(_processor.InstructionsRetired - before);
             if (budget <= 0)
             {
-                exit = VmExit.Plain(ExitReason.BudgetExpired, Site(), new RawExit((ulong)VmxExitReason.PreemptionTimer, 0, 0));
+                VmExit.Plain(ExitReason.BudgetExpired, Site(), new RawExit((ulong)VmxExitReason.PreemptionTimer, 0, 0), out exit);
                 break;
             }
 
@@ -206,7 +206,7 @@ internal sealed partial class VmxVcpu : IVcpu
         return new ExitSite(exit.Rip, 0, exit.Mode, exit.Cpl);
     }
 
-    private VmExit Refused(VmxResult result)
+    private void Refused(VmxResult result, out VmExit exit)
     {
         if (result.IsSuccess)
         {
@@ -219,7 +219,7 @@ internal sealed partial class VmxVcpu : IVcpu
 
         ulong reason = result.IsSuccess ? _cpu.Vmread(VmcsField.ExitReason) : EntryFailure;
         ulong detail = result.IsSuccess ? _cpu.Vmread(VmcsField.ExitQualification) : (ulong)result.Error;
-        return VmExit.Plain(ExitReason.EntryFailed, new ExitSite(Registers.Rip, 0, 0, 0), new RawExit(reason, detail, 0));
+        VmExit.Plain(ExitReason.EntryFailed, new ExitSite(Registers.Rip, 0, 0, 0), new RawExit(reason, detail, 0), out exit);
     }
 
     private ulong NewRegion()

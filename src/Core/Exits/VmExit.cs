@@ -6,95 +6,112 @@ namespace Hv.Core.Exits;
 
 /// <summary>
 /// One exit: a tag, where it happened, and one of several payloads that share storage. A plain value, so that an exit allocates nothing
-/// (docs/adr/0001-exit-is-a-struct.md). Built by the factory methods; a payload may be read only under its own tag.
+/// (docs/adr/0001-exit-is-a-struct.md). Written in place by the factory methods, because a copy of 72 bytes that were just stored piece by piece waits for each
+/// store; a payload may be read only under its own tag.
 /// </summary>
 [StructLayout(LayoutKind.Explicit, Size = 72)]
-public readonly struct VmExit
+public struct VmExit
 {
+    [FieldOffset(16)] private PortIoExit _portIo;
+    [FieldOffset(16)] private MemoryExit _memory;
+    [FieldOffset(16)] private MsrExit _msr;
+    [FieldOffset(16)] private CpuidExit _cpuid;
+    [FieldOffset(16)] private ExceptionExit _exception;
+
     /// <summary>Why the vCPU stopped.</summary>
-    [FieldOffset(0)] public readonly ExitReason Reason;
+    [field: FieldOffset(0)] public ExitReason Reason { readonly get; private set; }
 
     /// <summary>Bytes of the instruction that exited, 1..15, or 0 when the exit is not an instruction's or the backend does not know.</summary>
-    [FieldOffset(1)] public readonly byte InstructionLength;
+    [field: FieldOffset(1)] public byte InstructionLength { readonly get; private set; }
 
     /// <summary>The mode it exited from.</summary>
-    [FieldOffset(2)] public readonly GuestMode Mode;
+    [field: FieldOffset(2)] public GuestMode Mode { readonly get; private set; }
 
     /// <summary>The privilege level it exited from, 0..3.</summary>
-    [FieldOffset(3)] public readonly byte Cpl;
+    [field: FieldOffset(3)] public byte Cpl { readonly get; private set; }
 
     /// <summary>RIP of the instruction that exited (an offset in CS); for <see cref="ExitReason.Halt"/> the next one.</summary>
-    [FieldOffset(8)] public readonly ulong Rip;
-
-    [FieldOffset(16)] private readonly PortIoExit _portIo;
-    [FieldOffset(16)] private readonly MemoryExit _memory;
-    [FieldOffset(16)] private readonly MsrExit _msr;
-    [FieldOffset(16)] private readonly CpuidExit _cpuid;
-    [FieldOffset(16)] private readonly ExceptionExit _exception;
+    [field: FieldOffset(8)] public ulong Rip { readonly get; private set; }
 
     /// <summary>What the backend reported, in its own numbers.</summary>
-    [FieldOffset(48)] public readonly RawExit Raw;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private VmExit(ExitReason reason, in ExitSite site, in RawExit raw)
-    {
-        Reason = reason;
-        InstructionLength = site.InstructionLength;
-        Mode = site.Mode;
-        Cpl = site.Cpl;
-        Rip = site.Rip;
-        Raw = raw;
-    }
-
-    private VmExit(in ExitSite site, in RawExit raw, in PortIoExit payload) : this(ExitReason.PortIo, site, raw) => _portIo = payload;
-    private VmExit(in ExitSite site, in RawExit raw, in MemoryExit payload) : this(ExitReason.MemoryAccess, site, raw) => _memory = payload;
-    private VmExit(ExitReason reason, in ExitSite site, in RawExit raw, in MsrExit payload) : this(reason, site, raw) => _msr = payload;
-    private VmExit(in ExitSite site, in RawExit raw, in CpuidExit payload) : this(ExitReason.Cpuid, site, raw) => _cpuid = payload;
-    private VmExit(in ExitSite site, in RawExit raw, in ExceptionExit payload) : this(ExitReason.Exception, site, raw) => _exception = payload;
+    [field: FieldOffset(48)] public RawExit Raw { readonly get; private set; }
 
     /// <summary>The payload of <see cref="ExitReason.PortIo"/>.</summary>
-    public PortIoExit PortIo { get { Debug.Assert(Reason == ExitReason.PortIo); return _portIo; } }
+    public readonly PortIoExit PortIo { get { Debug.Assert(Reason == ExitReason.PortIo); return _portIo; } }
 
     /// <summary>The payload of <see cref="ExitReason.MemoryAccess"/>.</summary>
-    public MemoryExit Memory { get { Debug.Assert(Reason == ExitReason.MemoryAccess); return _memory; } }
+    public readonly MemoryExit Memory { get { Debug.Assert(Reason == ExitReason.MemoryAccess); return _memory; } }
 
     /// <summary>The payload of <see cref="ExitReason.MsrRead"/> and <see cref="ExitReason.MsrWrite"/>.</summary>
-    public MsrExit Msr { get { Debug.Assert(Reason is ExitReason.MsrRead or ExitReason.MsrWrite); return _msr; } }
+    public readonly MsrExit Msr { get { Debug.Assert(Reason is ExitReason.MsrRead or ExitReason.MsrWrite); return _msr; } }
 
     /// <summary>The payload of <see cref="ExitReason.Cpuid"/>.</summary>
-    public CpuidExit Cpuid { get { Debug.Assert(Reason == ExitReason.Cpuid); return _cpuid; } }
+    public readonly CpuidExit Cpuid { get { Debug.Assert(Reason == ExitReason.Cpuid); return _cpuid; } }
 
     /// <summary>The payload of <see cref="ExitReason.Exception"/>.</summary>
-    public ExceptionExit Exception { get { Debug.Assert(Reason == ExitReason.Exception); return _exception; } }
+    public readonly ExceptionExit Exception { get { Debug.Assert(Reason == ExitReason.Exception); return _exception; } }
 
     /// <summary>An exit that carries no payload.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VmExit Plain(ExitReason reason, in ExitSite site, in RawExit raw) => new(reason, site, raw);
+    public static void Plain(ExitReason reason, in ExitSite site, in RawExit raw, out VmExit exit)
+    {
+        // The payload of another tag is never read, so it is not cleared.
+        Unsafe.SkipInit(out exit);
+        exit.Reason = reason;
+        exit.InstructionLength = site.InstructionLength;
+        exit.Mode = site.Mode;
+        exit.Cpl = site.Cpl;
+        exit.Rip = site.Rip;
+        exit.Raw = raw;
+    }
 
     /// <summary>An exit by IN, OUT, INS or OUTS.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VmExit FromPortIo(in ExitSite site, in RawExit raw, in PortIoExit payload) => new(site, raw, payload);
+    public static void FromPortIo(in ExitSite site, in RawExit raw, in PortIoExit payload, out VmExit exit)
+    {
+        Plain(ExitReason.PortIo, site, raw, out exit);
+        exit._portIo = payload;
+    }
 
     /// <summary>An exit by an access to unserved guest-physical memory.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VmExit FromMemory(in ExitSite site, in RawExit raw, in MemoryExit payload) => new(site, raw, payload);
+    public static void FromMemory(in ExitSite site, in RawExit raw, in MemoryExit payload, out VmExit exit)
+    {
+        Plain(ExitReason.MemoryAccess, site, raw, out exit);
+        exit._memory = payload;
+    }
 
     /// <summary>An exit by RDMSR.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VmExit FromMsrRead(in ExitSite site, in RawExit raw, uint index) => new(ExitReason.MsrRead, site, raw, new MsrExit(index, 0));
+    public static void FromMsrRead(in ExitSite site, in RawExit raw, uint index, out VmExit exit)
+    {
+        Plain(ExitReason.MsrRead, site, raw, out exit);
+        exit._msr = new MsrExit(index, 0);
+    }
 
     /// <summary>An exit by WRMSR.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VmExit FromMsrWrite(in ExitSite site, in RawExit raw, uint index, ulong value) =>
-        new(ExitReason.MsrWrite, site, raw, new MsrExit(index, value));
+    public static void FromMsrWrite(in ExitSite site, in RawExit raw, uint index, ulong value, out VmExit exit)
+    {
+        Plain(ExitReason.MsrWrite, site, raw, out exit);
+        exit._msr = new MsrExit(index, value);
+    }
 
     /// <summary>An exit by CPUID.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VmExit FromCpuid(in ExitSite site, in RawExit raw, uint leaf, uint subleaf) => new(site, raw, new CpuidExit(leaf, subleaf));
+    public static void FromCpuid(in ExitSite site, in RawExit raw, uint leaf, uint subleaf, out VmExit exit)
+    {
+        Plain(ExitReason.Cpuid, site, raw, out exit);
+        exit._cpuid = new CpuidExit(leaf, subleaf);
+    }
 
     /// <summary>An exit by an intercepted exception.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VmExit FromException(in ExitSite site, in RawExit raw, in ExceptionExit payload) => new(site, raw, payload);
+    public static void FromException(in ExitSite site, in RawExit raw, in ExceptionExit payload, out VmExit exit)
+    {
+        Plain(ExitReason.Exception, site, raw, out exit);
+        exit._exception = payload;
+    }
 }
 
 /// <summary>Where an exit happened: what every exit carries.</summary>

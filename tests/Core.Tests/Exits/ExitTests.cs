@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Hv.Core.Exits;
+using Hv.Core.Tests.Fakes;
 
 namespace Hv.Core.Tests.Exits;
 
@@ -19,13 +20,13 @@ public sealed class ExitTests
         var exception = new ExceptionExit(31, true, uint.MaxValue, ulong.MaxValue);
         var port = new PortIoExit(ushort.MaxValue, 4, true, uint.MaxValue, true);
 
-        Check(VmExit.FromMemory(Site, Raw, memory), ExitReason.MemoryAccess, e => Assert.Equal(memory, e.Memory));
-        Check(VmExit.FromException(Site, Raw, exception), ExitReason.Exception, e => Assert.Equal(exception, e.Exception));
-        Check(VmExit.FromPortIo(Site, Raw, port), ExitReason.PortIo, e => Assert.Equal(port, e.PortIo));
-        Check(VmExit.FromMsrRead(Site, Raw, 0xC000_0080), ExitReason.MsrRead, e => Assert.Equal(new MsrExit(0xC000_0080, 0), e.Msr));
-        Check(VmExit.FromMsrWrite(Site, Raw, 1, ulong.MaxValue), ExitReason.MsrWrite, e => Assert.Equal(new MsrExit(1, ulong.MaxValue), e.Msr));
-        Check(VmExit.FromCpuid(Site, Raw, 7, uint.MaxValue), ExitReason.Cpuid, e => Assert.Equal(new CpuidExit(7, uint.MaxValue), e.Cpuid));
-        Check(VmExit.Plain(ExitReason.Halt, Site, Raw), ExitReason.Halt, _ => { });
+        Check(MadeExit.FromMemory(Site, Raw, memory), ExitReason.MemoryAccess, e => Assert.Equal(memory, e.Memory));
+        Check(MadeExit.FromException(Site, Raw, exception), ExitReason.Exception, e => Assert.Equal(exception, e.Exception));
+        Check(MadeExit.FromPortIo(Site, Raw, port), ExitReason.PortIo, e => Assert.Equal(port, e.PortIo));
+        Check(MadeExit.FromMsrRead(Site, Raw, 0xC000_0080), ExitReason.MsrRead, e => Assert.Equal(new MsrExit(0xC000_0080, 0), e.Msr));
+        Check(MadeExit.FromMsrWrite(Site, Raw, 1, ulong.MaxValue), ExitReason.MsrWrite, e => Assert.Equal(new MsrExit(1, ulong.MaxValue), e.Msr));
+        Check(MadeExit.FromCpuid(Site, Raw, 7, uint.MaxValue), ExitReason.Cpuid, e => Assert.Equal(new CpuidExit(7, uint.MaxValue), e.Cpuid));
+        Check(MadeExit.Plain(ExitReason.Halt, Site, Raw), ExitReason.Halt, _ => { });
     }
 
     [Theory]

@@ -159,13 +159,13 @@ public sealed class FakeVcpu(int index) : IVcpu
         while (true)
         {
             if (Interlocked.Exchange(ref _kicks, 0) != 0)
-                return VmExit.Plain(ExitReason.Cancelled, site, default);
+                return MadeExit.Plain(ExitReason.Cancelled, site, default);
             if (_position >= _script.Length)
             {
                 if (budget == 0)
-                    return VmExit.Plain(ExitReason.BudgetExpired, site, default);
+                    return MadeExit.Plain(ExitReason.BudgetExpired, site, default);
                 InstructionsRetired++;
-                return VmExit.Plain(ExitReason.Halt, site, default);
+                return MadeExit.Plain(ExitReason.Halt, site, default);
             }
 
             Step step = _script[_position];
@@ -174,7 +174,7 @@ public sealed class FakeVcpu(int index) : IVcpu
             _plainDone += plain;
             budget -= plain;
             if (_plainDone < step.Plain)
-                return VmExit.Plain(ExitReason.BudgetExpired, site, default);
+                return MadeExit.Plain(ExitReason.BudgetExpired, site, default);
             if (step.Exit is not { } exit)
             {
                 Advance();
@@ -182,7 +182,7 @@ public sealed class FakeVcpu(int index) : IVcpu
             }
 
             if (budget == 0)
-                return VmExit.Plain(ExitReason.BudgetExpired, site, default);
+                return MadeExit.Plain(ExitReason.BudgetExpired, site, default);
             BeforeExit?.Invoke(this);
             _needsCompletion = exit.Reason is not (ExitReason.Halt or ExitReason.Shutdown or ExitReason.InterruptWindow or ExitReason.EntryFailed
                 or ExitReason.InternalError or ExitReason.Unknown or ExitReason.Cancelled);

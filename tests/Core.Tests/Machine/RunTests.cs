@@ -236,7 +236,7 @@ public sealed class RunTests
     {
         using var guest = new Guest();
 
-        guest.Play(new Step(0, VmExit.FromException(Script.At(), default, new ExceptionExit(14, true, 6, 0xDEAD))));
+        guest.Play(new Step(0, MadeExit.FromException(Script.At(), default, new ExceptionExit(14, true, 6, 0xDEAD))));
 
         Assert.Equal(ExitCompletion.Fault(14, true, 6, 0xDEAD), guest.Fake.LastCompletion);
     }

@@ -21,73 +21,105 @@ public sealed class VmxExitCapture : IExitCapture<VmxExitRecord>
         var reason = (VmxExitReason)(ushort)raw.Reason;
         if ((raw.Reason & EntryFailure) != 0)
         {
-            exit = VmExit.Plain(ExitReason.EntryFailed, Site(raw), new RawExit(raw.Reason, raw.Qualification, 0));
+            VmExit.Plain(ExitReason.EntryFailed, Site(raw), new RawExit(raw.Reason, raw.Qualification, 0), out exit);
             return;
         }
 
-        exit = reason switch
+        switch (reason)
         {
-            VmxExitReason.Vmcall => Plain(ExitReason.Hypercall, raw),
-            VmxExitReason.IoInstruction => PortIo(raw),
-            VmxExitReason.Rdmsr => VmExit.FromMsrRead(Site(raw), Raw(raw), (uint)raw.Rcx),
-            VmxExitReason.Wrmsr => VmExit.FromMsrWrite(Site(raw), Raw(raw), (uint)raw.Rcx, (raw.Rdx << 32) | (uint)raw.Rax),
-            VmxExitReason.Cpuid => VmExit.FromCpuid(Site(raw), Raw(raw), (uint)raw.Rax, (uint)raw.Rcx),
-            VmxExitReason.Hlt => Halt(raw),
-            VmxExitReason.EptViolation => Memory(raw),
-            VmxExitReason.ExceptionOrNmi => Exception(raw),
-            VmxExitReason.ExternalInterrupt => Plain(ExitReason.Cancelled, raw),
-            VmxExitReason.PreemptionTimer => Plain(ExitReason.BudgetExpired, raw),
-            VmxExitReason.InterruptWindow => Plain(ExitReason.InterruptWindow, raw),
-            VmxExitReason.TripleFault => Plain(ExitReason.Shutdown, raw),
-            VmxExitReason.EptMisconfiguration =>
-                VmExit.Plain(ExitReason.InternalError, Site(raw), new RawExit(raw.Reason, raw.Qualification, raw.GuestPhysicalAddress)),
-            _ => Plain(ExitReason.Unknown, raw),
-        };
+            case VmxExitReason.Vmcall:
+                Plain(ExitReason.Hypercall, raw, out exit);
+                return;
+            case VmxExitReason.IoInstruction:
+                PortIo(raw, out exit);
+                return;
+            case VmxExitReason.Rdmsr:
+                VmExit.FromMsrRead(Site(raw), Raw(raw), (uint)raw.Rcx, out exit);
+                return;
+            case VmxExitReason.Wrmsr:
+                VmExit.FromMsrWrite(Site(raw), Raw(raw), (uint)raw.Rcx, (raw.Rdx << 32) | (uint)raw.Rax, out exit);
+                return;
+            case VmxExitReason.Cpuid:
+                VmExit.FromCpuid(Site(raw), Raw(raw), (uint)raw.Rax, (uint)raw.Rcx, out exit);
+                return;
+            case VmxExitReason.Hlt:
+                Halt(raw, out exit);
+                return;
+            case VmxExitReason.EptViolation:
+                Memory(raw, out exit);
+                return;
+            case VmxExitReason.ExceptionOrNmi:
+                Exception(raw, out exit);
+                return;
+            case VmxExitReason.ExternalInterrupt:
+                Plain(ExitReason.Cancelled, raw, out exit);
+                return;
+            case VmxExitReason.PreemptionTimer:
+                Plain(ExitReason.BudgetExpired, raw, out exit);
+                return;
+            case VmxExitReason.InterruptWindow:
+                Plain(ExitReason.InterruptWindow, raw, out exit);
+                return;
+            case VmxExitReason.TripleFault:
+                Plain(ExitReason.Shutdown, raw, out exit);
+                return;
+            case VmxExitReason.EptMisconfiguration:
+                VmExit.Plain(ExitReason.InternalError, Site(raw), new RawExit(raw.Reason, raw.Qualification, raw.GuestPhysicalAddress), out exit);
+                return;
+            default:
+                Plain(ExitReason.Unknown, raw, out exit);
+                return;
+        }
     }
 
-    private static VmExit Plain(ExitReason reason, in VmxExitRecord raw) => VmExit.Plain(reason, Site(raw), Raw(raw));
+    private static void Plain(ExitReason reason, in VmxExitRecord raw, out VmExit exit) =>
+        VmExit.Plain(reason, Site(raw), Raw(raw), out exit);
 
     private static RawExit Raw(in VmxExitRecord raw) => new(raw.Reason, raw.Qualification, raw.InstructionInfo);
 
     // SDM 3C table 28-5.
-    private static VmExit PortIo(in VmxExitRecord raw)
+    private static void PortIo(in VmxExitRecord raw, out VmExit exit)
     {
         byte size = (byte)((raw.Qualification & 7) + 1);
         bool isWrite = (raw.Qualification & (1 << 3)) == 0, isString = (raw.Qualification & (1 << 4)) != 0;
         ulong value = !isWrite ? 0 : (isString ? raw.OperandValue : raw.Rax) & (ulong.MaxValue >> (64 - (8 * size)));
-        return VmExit.FromPortIo(Site(raw), Raw(raw), new PortIoExit((ushort)(raw.Qualification >> 16), size, isWrite, (uint)value, isString));
+        VmExit.FromPortIo(Site(raw), Raw(raw), new PortIoExit((ushort)(raw.Qualification >> 16), size, isWrite, (uint)value, isString), out exit);
     }
 
-    private static VmExit Halt(in VmxExitRecord raw)
+    private static void Halt(in VmxExitRecord raw, out VmExit exit)
     {
         ExitSite site = Site(raw);
         ulong next = site.Rip + raw.InstructionLength;
         bool is64 = (site.Mode & GuestMode.Code64) != 0;
-        return VmExit.Plain(ExitReason.Halt, site with { Rip = is64 ? next : (site.Mode & GuestMode.Code32) != 0 ? (uint)next : (ushort)next },
-            Raw(raw));
+        VmExit.Plain(ExitReason.Halt, site with { Rip = is64 ? next : (site.Mode & GuestMode.Code32) != 0 ? (uint)next : (ushort)next },
+            Raw(raw), out exit);
     }
 
     // SDM 3C table 28-7: bit 0 read, 1 write, 2 fetch; a read-modify-write access sets 0 and 1.
-    private static VmExit Memory(in VmxExitRecord raw)
+    private static void Memory(in VmxExitRecord raw, out VmExit exit)
     {
         bool isFetch = (raw.Qualification & 4) != 0;
         bool isWrite = (raw.Qualification & 3) == 3 ? raw.OperandIsStore : (raw.Qualification & 2) != 0;
         var payload = new MemoryExit(new Gpa(raw.GuestPhysicalAddress), raw.OperandSize, isWrite, isFetch, isWrite ? raw.OperandValue : 0);
-        return VmExit.FromMemory(Site(raw), new RawExit(raw.Reason, raw.Qualification, raw.GuestPhysicalAddress), payload);
+        VmExit.FromMemory(Site(raw), new RawExit(raw.Reason, raw.Qualification, raw.GuestPhysicalAddress), payload, out exit);
     }
 
     // SDM 3C table 25-19. An NMI is the host's, which nothing here raises.
-    private static VmExit Exception(in VmxExitRecord raw)
+    private static void Exception(in VmxExitRecord raw, out VmExit exit)
     {
         var info = new InterruptionInfo(raw.InterruptionInfo);
         var numbers = new RawExit(raw.Reason, raw.Qualification, raw.InterruptionInfo);
         bool isException = info.Type is InterruptionType.HardwareException or InterruptionType.SoftwareException
             or InterruptionType.PrivilegedSoftwareException;
         if (!info.IsValid || !isException)
-            return VmExit.Plain(ExitReason.Unknown, Site(raw), numbers);
-        return VmExit.FromException(Site(raw), numbers,
+        {
+            VmExit.Plain(ExitReason.Unknown, Site(raw), numbers, out exit);
+            return;
+        }
+
+        VmExit.FromException(Site(raw), numbers,
             new ExceptionExit(info.Vector, info.HasErrorCode, info.HasErrorCode ? raw.InterruptionErrorCode : 0,
-                info.Vector == PageFault ? raw.Qualification : 0));
+                info.Vector == PageFault ? raw.Qualification : 0), out exit);
     }
 
     private static ExitSite Site(in VmxExitRecord raw)
