@@ -49,8 +49,12 @@ public sealed record Options
             options = name switch
             {
                 "--seed" => options with { Seed = Number(name, value, 0, ulong.MaxValue) },
-                "--cases" => options with { Cases = (long)Number(name, value, 1, long.MaxValue), Time = timed ? options.Time
-                    : TimeSpan.FromDays(30) },
+                "--cases" => options with
+                {
+                    Cases = (long)Number(name, value, 1, long.MaxValue),
+                    Time = timed ? options.Time
+                    : TimeSpan.FromDays(30)
+                },
                 "--seconds" => options with { Time = TimeSpan.FromSeconds(Number(name, value, 1, 10_000_000)) },
                 "--threads" => options with { Threads = (int)Number(name, value, 1, 256) },
                 "--instruction" => options with { Instruction = value },

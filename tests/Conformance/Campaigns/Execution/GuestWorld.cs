@@ -91,8 +91,12 @@ public static class GuestWorld
     {
         bool is16 = code == OracleMap.Code16;
         sys.Cs = is16 ? new SegmentRegister { Base = OracleMap.Code, Limit = 0xFFFF, Attributes = Code16Attributes, Selector = code }
-            : new SegmentRegister { Limit = uint.MaxValue, Attributes = code == OracleMap.Code64 ? Code64Attributes : Code32Attributes,
-                Selector = code };
+            : new SegmentRegister
+            {
+                Limit = uint.MaxValue,
+                Attributes = code == OracleMap.Code64 ? Code64Attributes : Code32Attributes,
+                Selector = code
+            };
         sys.Ss = is16 ? new SegmentRegister { Base = OracleMap.Data, Limit = 0xFFFF, Attributes = Data16Attributes, Selector = OracleMap.Data16 }
             : new SegmentRegister { Limit = uint.MaxValue, Attributes = DataAttributes, Selector = OracleMap.Data32 };
         sys.Ds = sys.Es = sys.Ss;

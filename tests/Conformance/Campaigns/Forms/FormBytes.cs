@@ -52,8 +52,13 @@ public static class FormBytes
         if (random.OneIn(8) || WantsOtherAddressSize(o, form.Mode))
             b[n++] = 0x67;
         int natural = form.Mode == CodeMode.Bits16 ? 16 : 32;
-        bool wants66 = o.OperandSize switch { 16 => natural == 32, 32 => natural == 16, _ => random.OneIn(16)
-            && o.MandatoryPrefix == MandatoryPrefix.None };
+        bool wants66 = o.OperandSize switch
+        {
+            16 => natural == 32,
+            32 => natural == 16,
+            _ => random.OneIn(16)
+            && o.MandatoryPrefix == MandatoryPrefix.None
+        };
         if (wants66 || o.MandatoryPrefix == MandatoryPrefix.P66)
             b[n++] = 0x66;
         if (o.CanUseLockPrefix && random.OneIn(3))

@@ -82,8 +82,12 @@ public sealed class OperandCampaign
             Displacements.Aim(bytes, form.Mode, FormProbe.OracleRip(form.Mode, offset), random);
             var slot = new CodeSlot(bytes, form.Mode, form.Way, offset);
             runner.Place(slot);
-            int cases = Math.Min(runner.Room, _faulting.Contains(form) ? SlowCases : slot.Way switch { EntryWay.Quick => QuickCases,
-                EntryWay.Selectors => SelectorCases, _ => SlowCases });
+            int cases = Math.Min(runner.Room, _faulting.Contains(form) ? SlowCases : slot.Way switch
+            {
+                EntryWay.Quick => QuickCases,
+                EntryWay.Selectors => SelectorCases,
+                _ => SlowCases
+            });
             for (int i = 0; i < cases; i++)
                 _states.Fill(ref runner.Add(slot), slot, random);
             string name = form.OpCode.Mnemonic.ToString();
