@@ -179,7 +179,7 @@ internal ref struct Decoder
             _rex = 0;
         _vex = true;
         _vexLong = (third & 4) != 0;
-        _vexRegister = (byte)((~third >> 3) & (_is64 ? 15 : 7));
+        _vexRegister = (byte)((~third >> 3) & 15);
         int prefix = third & 3;
         _operandPrefix = prefix == 1;
         _repeat = prefix switch { 2 => 0xF3, 3 => 0xF2, _ => 0 };
@@ -224,7 +224,8 @@ internal ref struct Decoder
         if ((operands & Operands.Z) != 0)
             op.Rm = Register((opcode & 7) | (_rex & 1) << 3, byteSized);
         if (_vex && op.Shape is OpShape.RegVexRm or OpShape.RegRmVex or OpShape.VexRm)
-            op.Immediate = (ulong)_vexRegister * 8;
+            // Outside 64-bit code the top bit of vvvv chooses nothing, but where there is no such operand it must be set too (SDM 2A 2.3.5.6).
+            op.Immediate = (ulong)(_vexRegister & (_is64 ? 15 : 7)) * 8;
         if ((operands & Operands.ModRm) == 0)
             return;
         byte modRm = NextByte();
