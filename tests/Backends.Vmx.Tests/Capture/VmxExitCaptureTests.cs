@@ -45,8 +45,15 @@ public sealed class VmxExitCaptureTests
     public void The_mode_comes_from_CR0_CS_RFLAGS_and_the_entry_controls(ulong cr0, uint cs, uint ss, uint entry, ulong rflags, GuestMode mode,
         int cpl)
     {
-        VmExit exit = Capture(s_guest with { Reason = 18, Cr0 = cr0, CsAccessRights = cs, SsAccessRights = ss, EntryControls = entry,
-            Rflags = rflags });
+        VmExit exit = Capture(s_guest with
+        {
+            Reason = 18,
+            Cr0 = cr0,
+            CsAccessRights = cs,
+            SsAccessRights = ss,
+            EntryControls = entry,
+            Rflags = rflags
+        });
         Assert.Equal((mode, cpl), (exit.Mode, exit.Cpl));
     }
 
@@ -115,8 +122,15 @@ public sealed class VmxExitCaptureTests
     [InlineData(true)]
     public void A_read_modify_write_exits_for_its_read_and_for_its_store(bool isStore)
     {
-        VmExit exit = Capture(s_guest with { Reason = 48, Qualification = 0x183, GuestPhysicalAddress = 0x5000, OperandSize = 4,
-            OperandIsStore = isStore, OperandValue = 7 });
+        VmExit exit = Capture(s_guest with
+        {
+            Reason = 48,
+            Qualification = 0x183,
+            GuestPhysicalAddress = 0x5000,
+            OperandSize = 4,
+            OperandIsStore = isStore,
+            OperandValue = 7
+        });
         Assert.Equal(new MemoryExit(new Gpa(0x5000), 4, isStore, false, isStore ? 7UL : 0), exit.Memory);
     }
 
@@ -137,8 +151,11 @@ public sealed class VmxExitCaptureTests
     [Theory]
     [InlineData(0x8000_0202u)]
     [InlineData(0x0000_0306u)]
-    public void An_NMI_or_an_invalid_field_is_unknown(uint info) => Assert.Equal(ExitReason.Unknown, Capture(s_guest with { Reason = 0,
-        InterruptionInfo = info }).Reason);
+    public void An_NMI_or_an_invalid_field_is_unknown(uint info) => Assert.Equal(ExitReason.Unknown, Capture(s_guest with
+    {
+        Reason = 0,
+        InterruptionInfo = info
+    }).Reason);
 
     [Theory]
     [InlineData(1, ExitReason.Cancelled)]

@@ -226,8 +226,13 @@ public sealed class SiliconRunTests
                     break;
                 if (exit.Reason is ExitReason.BudgetExpired)
                     continue;
-                run.Complete((exits % 3) switch { 0 => ExitCompletion.Retire, 1 => ExitCompletion.RetireWith((ulong)random.NextInt64()), _ =>
-                    ExitCompletion.GeneralProtection });
+                run.Complete((exits % 3) switch
+                {
+                    0 => ExitCompletion.Retire,
+                    1 => ExitCompletion.RetireWith((ulong)random.NextInt64()),
+                    _ =>
+                    ExitCompletion.GeneralProtection
+                });
             }
         }
     }

@@ -62,8 +62,14 @@ public sealed class ExitRecorderTests
     [InlineData(8, 5, 0x2_8100UL)]
     public void String_IO_reports_address_size_segment_and_linear_address(int addressSize, int segment, ulong info)
     {
-        Record(VmxExitReason.IoInstruction, new CpuEvent { Kind = CpuEventKind.StringIo, Size = 1, AddressSize = (byte)addressSize,
-            Segment = (byte)segment, Address = 0x1234 });
+        Record(VmxExitReason.IoInstruction, new CpuEvent
+        {
+            Kind = CpuEventKind.StringIo,
+            Size = 1,
+            AddressSize = (byte)addressSize,
+            Segment = (byte)segment,
+            Address = 0x1234
+        });
         Assert.Equal((info, 0x1234UL), (_vmcs[ExitInstructionInfo], _vmcs[GuestLinearAddress]));
     }
 
@@ -73,8 +79,12 @@ public sealed class ExitRecorderTests
     [InlineData(CpuEventKind.CrWrite, 8u, 15, 0xF08UL)]
     [InlineData(CpuEventKind.Clts, 0u, 0, 0x20UL)]
     public void Control_register_qualification(CpuEventKind kind, uint register, int general, ulong qualification) =>
-        Assert.Equal(qualification, Record(VmxExitReason.ControlRegisterAccess, new CpuEvent { Kind = kind, Index = register,
-            Register = (byte)general }).Qualification);
+        Assert.Equal(qualification, Record(VmxExitReason.ControlRegisterAccess, new CpuEvent
+        {
+            Kind = kind,
+            Index = register,
+            Register = (byte)general
+        }).Qualification);
 
     [Theory]
     [InlineData(0, 0x1234_0030UL)]
@@ -87,8 +97,12 @@ public sealed class ExitRecorderTests
     [InlineData(CpuEventKind.DrWrite, 7u, 2, 0x207UL)]
     [InlineData(CpuEventKind.DrRead, 6u, 8, 0x816UL)]
     public void Debug_register_qualification(CpuEventKind kind, uint register, int general, ulong qualification) =>
-        Assert.Equal(qualification, Record(VmxExitReason.MovDr, new CpuEvent { Kind = kind, Index = register,
-            Register = (byte)general }).Qualification);
+        Assert.Equal(qualification, Record(VmxExitReason.MovDr, new CpuEvent
+        {
+            Kind = kind,
+            Index = register,
+            Register = (byte)general
+        }).Qualification);
 
     [Theory]
     [InlineData(0u, 0x28UL)]
@@ -96,8 +110,12 @@ public sealed class ExitRecorderTests
     [InlineData(2u, 0x8000_0028UL)]
     [InlineData(3u, 0xC000_0028UL)]
     public void Task_switch_qualification(uint source, ulong qualification) =>
-        Assert.Equal(qualification, Record(VmxExitReason.TaskSwitch, new CpuEvent { Kind = CpuEventKind.TaskSwitch, Index = 0x28,
-            Value = source }).Qualification);
+        Assert.Equal(qualification, Record(VmxExitReason.TaskSwitch, new CpuEvent
+        {
+            Kind = CpuEventKind.TaskSwitch,
+            Index = 0x28,
+            Value = source
+        }).Qualification);
 
     [Theory]
     [InlineData(14u, 0, true, 6UL, 0x1234UL, 0x8000_0B0EUL, 0x1234UL)]
@@ -110,8 +128,15 @@ public sealed class ExitRecorderTests
     public void Exceptions_have_interruption_information(uint vector, int length, bool hasCode, ulong code, ulong address, ulong info,
         ulong qualification)
     {
-        var e = new CpuEvent { Kind = CpuEventKind.Exception, Index = vector, Length = (byte)length, HasErrorCode = hasCode, Value = code,
-            Address = address };
+        var e = new CpuEvent
+        {
+            Kind = CpuEventKind.Exception,
+            Index = vector,
+            Length = (byte)length,
+            HasErrorCode = hasCode,
+            Value = code,
+            Address = address
+        };
         Assert.Equal((0UL, qualification, (ulong)length), Record(VmxExitReason.ExceptionOrNmi, e));
         Assert.Equal((info, code), (_vmcs[ExitInterruptionInfo], _vmcs[ExitInterruptionErrorCode]));
     }
@@ -119,8 +144,13 @@ public sealed class ExitRecorderTests
     [Fact]
     public void A_cut_off_event_is_in_the_IDT_vectoring_fields_with_its_instructions_length()
     {
-        ExitRecorder.Ept(_vmcs, new EptWalk(EptOutcome.Violation, 0, 0), new CpuEvent { Kind = CpuEventKind.GuestPhysicalAccess,
-            Access = GuestAccess.Write, Address = 0x5000, LinearAddress = 0x6000 });
+        ExitRecorder.Ept(_vmcs, new EptWalk(EptOutcome.Violation, 0, 0), new CpuEvent
+        {
+            Kind = CpuEventKind.GuestPhysicalAccess,
+            Access = GuestAccess.Write,
+            Address = 0x5000,
+            LinearAddress = 0x6000
+        });
         ExitRecorder.Vectoring(_vmcs, InterruptionInfo.Of(InterruptionType.SoftwareInterrupt, 0x80, false), 0, 2);
         Assert.Equal((48UL, 0x182UL, 0x5000UL, 0x6000UL), (_vmcs[ExitReason], _vmcs[ExitQualification], _vmcs[GuestPhysicalAddress],
             _vmcs[GuestLinearAddress]));
