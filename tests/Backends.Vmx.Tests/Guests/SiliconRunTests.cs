@@ -38,6 +38,50 @@ public sealed class SiliconRunTests
         run.RunToEnd();
     }
 
+    /// <summary>The DPL of SS is the privilege level (SDM 3C 25.4.1), whatever the neutral state's own field says.</summary>
+    [Fact]
+    public void An_entry_takes_the_privilege_level_from_the_DPL_of_SS()
+    {
+        using VcpuHarness run = Start(GuestImage.Of(CodeMode.Long64, c => c.hlt()));
+        run.Vcpu.InterceptExceptions(1u << 13);
+        var state = new VcpuState();
+        run.Vcpu.SaveState(state);
+        (state.System.Cs.Attributes, state.System.Ss.Attributes, state.System.Cpl) = (0xA0FB, 0xC0F3, 3);
+        run.Vcpu.LoadState(state);
+        VmExit exit = run.Expect(ExitReason.Exception);
+        Assert.Equal((13, 3), (exit.Exception.Vector, exit.Cpl));
+    }
+
+    /// <summary>IA32_VMX_MISC[5]: an exit stores EFER.LMA into the IA-32e mode guest control, without which the next entry would be refused.</summary>
+    [Fact]
+    public void A_guest_that_enters_IA32e_mode_is_entered_again_in_it()
+    {
+        const ulong Pml4 = 0xF_0000, Pdpt = 0xF_1000, Directory = 0xF_2000, PresentWritable = 3, TwoMegabytes = 0x83;
+        using VcpuHarness run = Start(GuestImage.Of(CodeMode.Protected32, c =>
+        {
+            c.mov(eax, cr4);
+            c.or(eax, 0x20);
+            c.mov(cr4, eax);
+            c.mov(eax, (uint)Pml4);
+            c.mov(cr3, eax);
+            c.mov(ecx, 0xC000_0080);
+            c.rdmsr();
+            c.or(eax, 0x100);
+            c.wrmsr();
+            c.mov(eax, cr0);
+            c.or(eax, 0x8000_0000);
+            c.mov(cr0, eax);
+            c.vmcall();
+            c.vmcall();
+        }).With(Pml4, Pdpt | PresentWritable).With(Pdpt, Directory | PresentWritable).With(Directory, TwoMegabytes));
+        for (int i = 0; i < 2; i++)
+        {
+            VmExit exit = run.Expect(ExitReason.Hypercall);
+            Assert.Equal(GuestMode.Protected | GuestMode.LongModeActive | GuestMode.Code32, exit.Mode);
+            run.Complete(ExitCompletion.Retire);
+        }
+    }
+
     [Fact]
     public void Launch_state_and_control_and_host_checks_fail_by_number()
     {
