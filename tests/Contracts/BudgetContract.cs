@@ -161,10 +161,18 @@ public abstract class BudgetContract(BackendUnderTest subject) : ContractTest(su
         }));
         for (int i = 0; i < 1000; i++)
             RunOnce(run.Vcpu);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
-            RunOnce(run.Vcpu);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        // A collection that another test causes, or a method compiled anew, can charge this thread some bytes once: what an exit allocates shows in
+        // every round.
+        long least = long.MaxValue;
+        for (int round = 0; round < 5; round++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 1000; i++)
+                RunOnce(run.Vcpu);
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+
+        Assert.Equal(0, least);
 
         static void RunOnce(IVcpu vcpu)
         {
