@@ -10,6 +10,14 @@ string hv = Path.Combine(root, "src/Host/bin", configuration, "net10.0/hv.dll");
 string[] options = args;
 int turns = Option("--turns", 3);
 double scale = Option("--scale", 10) / 10.0;
+if (options is ["start", ..])
+{
+    string scratch = Directory.CreateTempSubdirectory("hv-start-").FullName;
+    StartUp.Print(hv, scratch, turns);
+    Directory.Delete(scratch, recursive: true);
+    return 0;
+}
+
 string[] wanted = [.. options.Where(o => !o.StartsWith('-') && !int.TryParse(o, CultureInfo.InvariantCulture, out _))];
 
 (string Name, uint Rounds, uint BochsRounds)[] work =
@@ -19,7 +27,7 @@ string[] wanted = [.. options.Where(o => !o.StartsWith('-') && !int.TryParse(o, 
 ];
 if (wanted.FirstOrDefault(w => work.All(g => g.Name != w)) is { } unknown)
 {
-    Console.Error.WriteLine($"compare: no guest '{unknown}'; there are {string.Join(", ", work.Select(g => g.Name))}; options are --turns N and --scale N (tenths)");
+    Console.Error.WriteLine($"compare: no guest '{unknown}'; there are {string.Join(", ", work.Select(g => g.Name))}, and start; options are --turns N and --scale N (tenths)");
     return 2;
 }
 
