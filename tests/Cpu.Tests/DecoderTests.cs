@@ -69,7 +69,8 @@ public sealed class DecoderTests
         {
             case 0 or 1 or 2: bytes[at] = 0x0F; break;
             case 3: (bytes[at], bytes[at + 1]) = (0x0F, 0x38); bytes[at + 2] = (byte)(0xF0 + random.Next(16)); break;
-            case 4: (bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]) =
+            case 4:
+                (bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]) =
                 (0xC4, (byte)(0xE2 & ~(random.Next(8) << 5)), (byte)random.Next(256), (byte)(0xF2 + random.Next(6))); break;
         }
     }

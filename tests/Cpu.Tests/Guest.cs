@@ -1,7 +1,7 @@
+using Hv.Core;
 using Hv.Core.Cpuid;
 using Hv.Core.Memory;
 using Hv.Core.Registers;
-using Hv.Core;
 using Hv.Cpu.Virtualization;
 using Iced.Intel;
 

@@ -103,7 +103,8 @@ public sealed unsafe class HostStackTests
         {
             case 0 or 1: bytes[at] = 0x0F; break;
             case 2: (bytes[at], bytes[at + 1], bytes[at + 2]) = (0x0F, 0x38, (byte)(0xF0 + random.Next(16))); break;
-            case 3: (bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]) =
+            case 3:
+                (bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]) =
                 (0xC4, 0xE2, (byte)(random.Next(256) & ~4), (byte)(0xF2 + random.Next(6))); break;
         }
     }
