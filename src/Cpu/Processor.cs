@@ -52,7 +52,7 @@ public abstract unsafe partial class Processor : IDisposable
         Code = code ?? new CodeCache(memory);
         // SAFETY: freed in Dispose only; zeroed, 64-byte aligned.
         _state = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
-        *_state = default;
+        *_state = new CpuState { RipReach = CpuState.RipReachValue };
         void* lookup = NativeMemory.AlignedAlloc(LookupBytes, 64);
         NativeMemory.Clear(lookup, LookupBytes);
         _state->Lookup = (nint)lookup;
