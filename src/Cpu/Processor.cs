@@ -25,6 +25,7 @@ namespace Hv.Cpu;
 /// calls <see cref="Raise(ref CpuState, ref Op, byte)"/> and returns, having changed nothing; an access below that fails has recorded the fault
 /// already.
 /// </remarks>
+// SAFETY: the state block and the look-up table are allocated in the constructor and freed in Dispose alone.
 public abstract unsafe partial class Processor : IDisposable
 {
     private const ulong RflagsVm = 1 << 17, Cr0Am = 1 << 18;

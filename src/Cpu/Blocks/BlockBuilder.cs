@@ -9,6 +9,7 @@ namespace Hv.Cpu.Blocks;
 /// Decodes a block: instructions from one RIP on, to a branch, an instruction that may change what decoding depends on, the end of the page, or
 /// <see cref="MostInstructions"/>. An instruction that crosses into the next page is a block of its own, valid for both pages.
 /// </summary>
+// SAFETY: writes only inside the room that CodeCache.Reserve gave, and reads code only up to the end of a page of a memory slot.
 internal static unsafe class BlockBuilder
 {
     internal const int MostInstructions = 48;

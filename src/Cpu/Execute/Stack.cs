@@ -210,6 +210,7 @@ internal static class StackHandlers
 }
 
 /// <summary>Chooses among <see cref="StackHandlers"/>.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class StackBinder
 {
     internal static nint Bind(in Op op, BindContext context) => op.SizeLog2 switch

@@ -12,6 +12,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Cpu;
 
 /// <summary>Linear memory off the fast path: translation, faults, page crossings, holes, pages with decoded code.</summary>
+// SAFETY: host addresses come from GuestMemory.HostPage, and an access does not cross the page that it gave.
 public abstract unsafe partial class Processor
 {
     private const ulong Cr0Pg = 1UL << 31, Cr4Smap = 1 << 21, EferLma = 1 << 10, RflagsAc = 1 << 18;
