@@ -3,7 +3,7 @@ using Hv.Core;
 namespace Hv.Cpu.Tests;
 
 /// <summary>Two processors that share decoded code: what one writes, the other executes (SDM 3A 9.1.3, cross-modifying code).</summary>
-public sealed class SharedCodeTests
+public sealed class CrossModifyingCodeTests
 {
     private static readonly byte[] s_load = [0xB8, 1, 0, 0, 0, 0xF4];
 
