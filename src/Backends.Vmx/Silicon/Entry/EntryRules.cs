@@ -24,6 +24,9 @@ public static partial class EntryRules
     {
         if (written == VmcsGroup.None)
             return null;
+        // The usual entry moved RIP alone, and a RIP below 4 GiB holds both of its rules in every mode.
+        if (written == VmcsGroup.Rip && context[VmcsField.GuestRip] <= uint.MaxValue)
+            return null;
         ReadOnlySpan<EntryRule> rules = BitOperations.IsPow2((uint)written) ? s_byGroup[BitOperations.TrailingZeroCount((uint)written)] : s_all;
         foreach (EntryRule rule in rules)
         {

@@ -23,8 +23,9 @@ public sealed class Vmcs
     // Guest-state fields without a register behind them: always "pending", which is to say stored here. One word a width.
     private static readonly ulong[] s_stored = StoredFields();
 
-    private readonly ulong[] _values = new ulong[VmcsEncoding.SlotCount];
-    private readonly ulong[] _pending = new ulong[4];
+    // Inside the object: a field with a constant encoding is then one access, without a bounds check.
+    private Slots _values;
+    private PendingWords _pending;
     private readonly GuestRegisters _guest;
 
     /// <summary>Makes a VMCS image whose guest-state fields are all pending.</summary>
@@ -111,7 +112,7 @@ public sealed class Vmcs
 
     private void MarkAllPending()
     {
-        Array.Fill(_pending, ulong.MaxValue);
+        ((Span<ulong>)_pending).Fill(ulong.MaxValue);
         Written = VmcsGroup.All;
     }
 
@@ -132,7 +133,7 @@ public sealed class Vmcs
             _guest.Loaded();
         }
 
-        s_stored.CopyTo(_pending, 0);
+        s_stored.CopyTo(_pending);
     }
 
     private static bool IsStored(int slot) => ((s_stored[slot >> 8] >> (slot & (WordsPerType - 1))) & 1) != 0;
@@ -153,6 +154,18 @@ public sealed class Vmcs
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool IsPending(int slot) => ((_pending[slot >> 8] >> (slot & (WordsPerType - 1))) & 1) != 0;
+
+    [InlineArray(VmcsEncoding.SlotCount)]
+    private struct Slots
+    {
+        private ulong _slot;
+    }
+
+    [InlineArray(4)]
+    private struct PendingWords
+    {
+        private ulong _word;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Truncate(VmcsFieldWidth width, ulong value) => width switch

@@ -39,18 +39,34 @@ public enum VmxError : byte
 }
 
 /// <summary>What a VMX instruction did.</summary>
-/// <param name="Outcome">How it ended.</param>
-/// <param name="Error">For <see cref="VmxOutcome.FailValid"/>.</param>
-/// <param name="Vector">For <see cref="VmxOutcome.Fault"/>: 6 (#UD) or 13 (#GP(0)).</param>
-public readonly record struct VmxResult(VmxOutcome Outcome, VmxError Error = VmxError.None, byte Vector = 0)
+public readonly record struct VmxResult
 {
+    // One word: three bytes that are stored one by one and returned together would wait for each other at every VM entry.
+    private readonly uint _packed;
+
+    /// <summary>Makes a result.</summary>
+    /// <param name="outcome">How it ended.</param>
+    /// <param name="error">For <see cref="VmxOutcome.FailValid"/>.</param>
+    /// <param name="vector">For <see cref="VmxOutcome.Fault"/>: 6 (#UD) or 13 (#GP(0)).</param>
+    public VmxResult(VmxOutcome outcome, VmxError error = VmxError.None, byte vector = 0) =>
+        _packed = (uint)outcome | (uint)error << 8 | (uint)vector << 16;
+
+    /// <summary>How it ended.</summary>
+    public VmxOutcome Outcome => (VmxOutcome)(byte)_packed;
+
+    /// <summary>For <see cref="VmxOutcome.FailValid"/>: which rule was broken.</summary>
+    public VmxError Error => (VmxError)(byte)(_packed >> 8);
+
+    /// <summary>For <see cref="VmxOutcome.Fault"/>: the exception's vector.</summary>
+    public byte Vector => (byte)(_packed >> 16);
+
     public static VmxResult Succeed => default;
 
     public static VmxResult FailInvalid => new(VmxOutcome.FailInvalid);
 
-    public static VmxResult InvalidOpcode => new(VmxOutcome.Fault, Vector: 6);
+    public static VmxResult InvalidOpcode => new(VmxOutcome.Fault, vector: 6);
 
-    public static VmxResult GeneralProtection => new(VmxOutcome.Fault, Vector: 13);
+    public static VmxResult GeneralProtection => new(VmxOutcome.Fault, vector: 13);
 
     /// <summary>Whether it did what it was asked to.</summary>
     public bool IsSuccess => Outcome == VmxOutcome.Succeed;
