@@ -27,16 +27,17 @@ public sealed partial class SvmVcpu
         }
 
         bool hasValue = completion.Kind == CompletionKind.RetireWith;
-        switch (_exit.Reason)
+        var io = new IoInformation(vmcb.Control.ExitInfo1);
+        switch (_exitReason)
         {
             // The instruction emulator's work is done by executing the instruction again with the answer (docs/adr/0054-svm-instruction-emulator.md).
             case ExitReason.MemoryAccess:
-            case ExitReason.PortIo when _exit.PortIo.IsString:
+            case ExitReason.PortIo when io.IsString:
                 _core.Engine.CompleteDeviceAccess(hasValue ? completion.Value : ulong.MaxValue);
                 return;
 
-            case ExitReason.PortIo when !_exit.PortIo.IsWrite:
-                s.Gpr.Rax = MergeRax(s.Gpr.Rax, hasValue ? completion.Value : ulong.MaxValue, _exit.PortIo.Size);
+            case ExitReason.PortIo when io.IsIn:
+                s.Gpr.Rax = MergeRax(s.Gpr.Rax, hasValue ? completion.Value : ulong.MaxValue, io.Size);
                 break;
 
             // The host has dealt with the cause: the instruction runs again.
@@ -53,8 +54,16 @@ public sealed partial class SvmVcpu
                 break;
         }
 
-        if (_exit.InstructionLength != 0)
-            Retire(ref vmcb, ref s, SvmExitCapture.AfterInstruction(in vmcb, SvmExitCapture.SiteOf(in vmcb)));
+        ulong next = vmcb.Control.NextRip;
+        if (next == 0)
+        {
+            ExitSite site = SvmExitCapture.SiteOf(in vmcb);
+            if (site.InstructionLength == 0)
+                return;
+            next = SvmExitCapture.AfterInstruction(in vmcb, in site);
+        }
+
+        Retire(ref vmcb, ref s, next);
     }
 
     /// <summary>Exits that are no business of the host's: the SVM instructions, which do not exist for the guest, and the registers that VMCB
@@ -136,7 +145,8 @@ public sealed partial class SvmVcpu
 
         _inject = EventRecord.Of(EventType.Exception, fault.Vector, fault.HasErrorCode, fault.ErrorCode);
         // INT3 and INTO return past themselves (nRIP of their own exit); any other breakpoint or overflow exception has RIP on the instruction.
-        bool ownTrap = _exit.Reason == ExitReason.Exception && _exit.Exception.Vector == fault.Vector && vmcb.Control.NextRip != 0;
+        bool ownTrap = _exitReason == ExitReason.Exception && vmcb.Control.ExitCode == SvmExitCode.EXCP0 + fault.Vector
+            && vmcb.Control.NextRip != 0;
         _injectNextRip = ownTrap ? vmcb.Control.NextRip : s.Gpr.Rip;
         if (fault.Vector == ExceptionVectors.PageFault)
         {

@@ -21,7 +21,8 @@ public sealed partial class SvmVcpu : IVcpu
     private EventRecord _inject;
     private ulong _injectNextRip;
 
-    private VmExit _exit;
+    // What completion must know of the last exit; the rest of it is still in the VMCB.
+    private ExitReason _exitReason;
     private bool _awaitsCompletion;
     private bool _windowWanted;
     private int _slotsVersion = -1;
@@ -100,7 +101,7 @@ public sealed partial class SvmVcpu : IVcpu
 
             SvmExitCapture.Capture(new SvmRawExit(ref vmcb, ref s.Gpr, Operand(in vmcb)), out exit);
             Settle(ref exit, ref vmcb, ref s, end);
-            _exit = exit;
+            _exitReason = exit.Reason;
             return;
         }
     }
