@@ -11,6 +11,9 @@ internal sealed class RangeTable<THandler> where THandler : class
     private readonly ulong[] _lasts;
     private readonly THandler[] _handlers;
 
+    // Where the last number was found: guests use one register or port many times over. Any value is safe, so that threads may race for it.
+    private int _last;
+
     /// <summary>Freezes a table.</summary>
     /// <param name="kind">What the numbers are, for the message, for example <c>port</c>.</param>
     /// <param name="rows">The handlers, each with the first and the last number that it owns.</param>
@@ -40,6 +43,9 @@ internal sealed class RangeTable<THandler> where THandler : class
     public THandler? Find(ulong number)
     {
         ulong[] firsts = _firsts;
+        int last = _last;
+        if ((uint)last < (uint)firsts.Length && number >= firsts[last] && number <= _lasts[last])
+            return _handlers[last];
         int low = 0, high = firsts.Length;
         while (low < high)
         {
@@ -50,6 +56,9 @@ internal sealed class RangeTable<THandler> where THandler : class
                 high = middle;
         }
 
-        return low != 0 && number <= _lasts[low - 1] ? _handlers[low - 1] : null;
+        if (low == 0 || number > _lasts[low - 1])
+            return null;
+        _last = low - 1;
+        return _handlers[low - 1];
     }
 }

@@ -18,6 +18,11 @@ public struct VmExit
     [FieldOffset(16)] private CpuidExit _cpuid;
     [FieldOffset(16)] private ExceptionExit _exception;
 
+    // The words of Raw, stored one by one as they were made.
+    [FieldOffset(48)] private ulong _code;
+    [FieldOffset(56)] private ulong _info1;
+    [FieldOffset(64)] private ulong _info2;
+
     /// <summary>Why the vCPU stopped.</summary>
     [field: FieldOffset(0)] public ExitReason Reason { readonly get; private set; }
 
@@ -34,7 +39,7 @@ public struct VmExit
     [field: FieldOffset(8)] public ulong Rip { readonly get; private set; }
 
     /// <summary>What the backend reported, in its own numbers.</summary>
-    [field: FieldOffset(48)] public RawExit Raw { readonly get; private set; }
+    public readonly RawExit Raw => new(_code, _info1, _info2);
 
     /// <summary>The payload of <see cref="ExitReason.PortIo"/>.</summary>
     public readonly PortIoExit PortIo { get { Debug.Assert(Reason == ExitReason.PortIo); return _portIo; } }
@@ -62,7 +67,9 @@ public struct VmExit
         exit.Mode = site.Mode;
         exit.Cpl = site.Cpl;
         exit.Rip = site.Rip;
-        exit.Raw = raw;
+        exit._code = raw.Code;
+        exit._info1 = raw.Info1;
+        exit._info2 = raw.Info2;
     }
 
     /// <summary>An exit by IN, OUT, INS or OUTS.</summary>
