@@ -102,7 +102,8 @@ public abstract unsafe partial class Processor : IDisposable
     /// effect.</summary>
     public void Leave(ref CpuState s, ref Op op, CpuEventKind kind)
     {
-        Event = new CpuEvent { Kind = kind };
+        Event = default;
+        Event.Kind = kind;
         s.Attention |= Attention.Event;
         Abort(ref s, ref op);
     }

@@ -53,18 +53,27 @@ internal static class Flags
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void KeepCarry<TW>(ref CpuState s, ulong result, ulong carries) where TW : struct, IWidth
     {
-        ulong carry = s.FlagsAux >> CarryBit;
-        Set<TW>(ref s, result, carries);
-        SetCarryKeepOverflow(ref s, carry);
+        ulong aux = Aux<TW>(carries);
+        s.FlagsResult = TW.SignExtend(result);
+        s.FlagsAux = WithCarry(aux, s.FlagsAux >> CarryBit);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Set<TW>(ref CpuState s, ulong result, ulong carries) where TW : struct, IWidth
     {
         s.FlagsResult = TW.SignExtend(result);
-        s.FlagsAux = TW.Bits == 64
-            ? carries & ~(AuxParity | AuxSign)
-            : carries << (64 - TW.Bits) | carries & AuxAdjust;
+        s.FlagsAux = Aux<TW>(carries);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Aux<TW>(ulong carries) where TW : struct, IWidth =>
+        TW.Bits == 64 ? carries & ~(AuxParity | AuxSign) : carries << (64 - TW.Bits) | carries & AuxAdjust;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong WithCarry(ulong aux, ulong carry)
+    {
+        ulong flip = (aux >> CarryBit) ^ carry;
+        return aux ^ (flip << CarryBit | flip << OverflowBit);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -100,11 +109,7 @@ internal static class Flags
 
     /// <summary>Replaces CF alone.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void SetCarryKeepOverflow(ref CpuState s, ulong carry)
-    {
-        ulong flip = (s.FlagsAux >> CarryBit) ^ carry;
-        s.FlagsAux ^= flip << CarryBit | flip << OverflowBit;
-    }
+    internal static void SetCarryKeepOverflow(ref CpuState s, ulong carry) => s.FlagsAux = WithCarry(s.FlagsAux, carry);
 
     /// <summary>The six flags as RFLAGS bits.</summary>
     internal static ulong Get(ref CpuState s) =>
