@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Core;
 using Hv.Core.Exits;
 using Hv.Core.Registers;
@@ -7,6 +8,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Backends.Emulated;
 
 /// <summary>The processor's events as neutral exits. Pure: reads the record and nothing else.</summary>
+[SkipLocalsInit]
 internal sealed class EmulatedExitCapture : IExitCapture<EmulatedExit>
 {
     /// <summary>Added to a <see cref="RunResult"/> that is no event, to tell it from an event's kind in <see cref="RawExit.Code"/>.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Core;
 using Hv.Core.Exits;
 using Hv.Core.Memory;
@@ -11,6 +12,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Backends.Emulated;
 
 /// <summary>One processor as a vCPU: runs it, captures its event, and applies the host's answer to it.</summary>
+[SkipLocalsInit]
 internal sealed class EmulatedVcpu : IVcpu
 {
     private readonly Processor<EmulatedVirtualization> _processor;

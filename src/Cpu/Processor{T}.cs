@@ -32,6 +32,7 @@ public enum RunResult : byte
 
 /// <summary>The processor with its run loop, specialised for a backend's virtualization layer.</summary>
 /// <typeparam name="TVirtualization">The layer; a struct, so that its calls are direct.</typeparam>
+[SkipLocalsInit]
 public sealed class Processor<TVirtualization> : Processor where TVirtualization : struct, IVirtualization
 {
     /// <summary>The layer.</summary>

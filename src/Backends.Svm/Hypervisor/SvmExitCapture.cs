@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Backends.Svm.Silicon;
 using Hv.Core;
 using Hv.Core.Exits;
@@ -6,6 +7,7 @@ namespace Hv.Backends.Svm.Hypervisor;
 
 /// <summary>Turns a VMCB after #VMEXIT into the neutral exit. Pure and total: a code that has no neutral meaning is
 /// <see cref="ExitReason.Unknown"/>.</summary>
+[SkipLocalsInit]
 public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
 {
     private const ulong Pe = 1, Lma = 1ul << 10, VirtualMode = 1ul << 17;

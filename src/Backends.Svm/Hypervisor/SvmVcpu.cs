@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Backends.Svm.Silicon;
 using Hv.Core;
 using Hv.Core.Exits;
@@ -11,6 +12,7 @@ namespace Hv.Backends.Svm.Hypervisor;
 /// A vCPU as a hypervisor on SVM runs it: one VMCB, the VMRUN loop, capture, and completion. Between two runs the VMCB's save area is the truth
 /// about system registers and <see cref="Registers"/> about the general ones, which VMRUN and #VMEXIT leave in the processor.
 /// </summary>
+[SkipLocalsInit]
 public sealed partial class SvmVcpu : IVcpu
 {
     private readonly SvmPartition _partition;

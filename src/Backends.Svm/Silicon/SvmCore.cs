@@ -28,6 +28,7 @@ public enum VmrunResult : byte
 /// The host's own instructions are C#, so its registers are not modelled (docs/adr/0050-svm-host-is-csharp.md); between #VMEXIT and the next VMRUN
 /// the engine keeps the guest's state, which is the on-chip cache that the clean bits speak of (docs/adr/0052-svm-clean-bits.md).
 /// </summary>
+[SkipLocalsInit]
 public sealed partial class SvmCore : IDisposable
 {
     private readonly HostMemory _memory;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Backends.Vmx.Hypervisor.Capture;
 using Hv.Backends.Vmx.Silicon;
 using Hv.Backends.Vmx.Silicon.Exit;
@@ -16,6 +17,7 @@ namespace Hv.Backends.Vmx.Hypervisor;
 /// registers
 /// are not in a VMCS: they stay in the processor, as a hypervisor's saved copy would.
 /// </summary>
+[SkipLocalsInit]
 internal sealed partial class VmxVcpu : IVcpu
 {
     private const ulong EntryFailure = 1UL << 31, AllContexts = 2;

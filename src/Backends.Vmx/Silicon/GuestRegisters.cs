@@ -177,9 +177,8 @@ public sealed class GuestRegisters
         (s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) != 0 && (s.Gpr.Rflags & RegisterBits.RflagsTf) != 0 ? SingleStepPending : 0;
 
     private static Interruptibility FromShadow(InterruptShadow shadow) =>
-        ((shadow & InterruptShadow.Sti) != 0 ? Interruptibility.BlockingBySti : 0)
-        | ((shadow & InterruptShadow.MovSs) != 0 ? Interruptibility.BlockingByMovSs : 0)
-        | ((shadow & InterruptShadow.NmiBlocked) != 0 ? Interruptibility.BlockingByNmi : 0);
+        // STI and MOV SS have the same bits in both; NMI is one bit further up. Read at every exit, so without branches.
+        (Interruptibility)((uint)(shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) | (uint)(shadow & InterruptShadow.NmiBlocked) << 1);
 
     private static InterruptShadow ToShadow(Interruptibility value) =>
         ((value & Interruptibility.BlockingBySti) != 0 ? InterruptShadow.Sti : 0)

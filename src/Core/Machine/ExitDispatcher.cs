@@ -9,6 +9,7 @@ using Hv.Core.Registers;
 namespace Hv.Core.Machine;
 
 /// <summary>Answers one exit: frozen tables, no allocation.</summary>
+[SkipLocalsInit]
 internal sealed class ExitDispatcher(
     IBackend backend, HypercallTable hypercalls, MsrDispatcher msrs, PortDispatcher ports, MemoryDispatcher memory, CpuidTable cpuid,
     bool allowUserHypercalls)

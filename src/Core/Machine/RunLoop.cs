@@ -1,8 +1,10 @@
+using System.Runtime.CompilerServices;
 using Hv.Core.Exits;
 
 namespace Hv.Core.Machine;
 
 /// <summary>The life of one exit: run, look, count, answer. Nothing here allocates.</summary>
+[SkipLocalsInit]
 internal sealed class RunLoop(ExitDispatcher dispatcher, IExitObserver? observer)
 {
     /// <summary>Runs one vCPU for at most <paramref name="budget"/> instructions.</summary>

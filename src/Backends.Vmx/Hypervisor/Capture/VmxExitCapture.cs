@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Backends.Vmx.Silicon.Exit;
 using Hv.Backends.Vmx.Silicon.Fields;
 using Hv.Core;
@@ -8,6 +9,7 @@ using static Hv.Backends.Vmx.Silicon.RegisterBits;
 namespace Hv.Backends.Vmx.Hypervisor.Capture;
 
 /// <summary>VMCS exit fields in, neutral exit out.</summary>
+[SkipLocalsInit]
 public sealed class VmxExitCapture : IExitCapture<VmxExitRecord>
 {
     private const uint EntryFailure = 1u << 31;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Backends.Vmx.Silicon.Entry;
 using Hv.Backends.Vmx.Silicon.Exit;
 using Hv.Backends.Vmx.Silicon.Fields;
@@ -7,6 +8,7 @@ using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
 namespace Hv.Backends.Vmx.Silicon.Operation;
 
+[SkipLocalsInit]
 public sealed partial class LogicalProcessor
 {
     private readonly GuestRegisters _guest = new();
