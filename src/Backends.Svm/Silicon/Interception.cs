@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Cpu.State;
 using Hv.Cpu.Virtualization;
 
@@ -8,6 +9,7 @@ namespace Hv.Backends.Svm.Silicon;
 /// <param name="Info1">EXITINFO1.</param>
 /// <param name="Info2">EXITINFO2.</param>
 /// <param name="SavesNextRip">Whether the exit is an instruction's, so that nRIP is its end and not 0 (APM 2 15.7.1).</param>
+[method: MethodImpl(MethodImplOptions.AggressiveInlining)]
 public readonly record struct ExitRecord(SvmExitCode Code, ulong Info1, ulong Info2, bool SavesNextRip);
 
 /// <summary>Decides from the VMCB's control area which events leave the guest, and with what words. Reads only; the rules are APM 2 15.7 to

@@ -48,9 +48,10 @@ public sealed partial class SvmCore
         if (control.EventInj.Valid)
             control.EventInj = default;
         control.InterruptState = (s.Sys.Shadow & InstructionShadow) != 0 ? VmcbControl.InterruptShadowBit : 0;
-        if (_onChip.Control.VirtualInterrupt.Masking)
-            _onChip.Control.VirtualInterrupt = _onChip.Control.VirtualInterrupt.WithTpr((byte)s.Sys.Cr8);
-        control.VirtualInterrupt = _onChip.Control.VirtualInterrupt;
+        VirtualInterrupt request = _onChip.Control.VirtualInterrupt;
+        if (request.Masking)
+            _onChip.Control.VirtualInterrupt = request = request.WithTpr((byte)s.Sys.Cr8);
+        control.VirtualInterrupt = request;
         if (_exit.Code == SvmExitCode.EXCP0 + ExceptionVectors.Debug)
             RecordDebug(ref s);
         GuestStateTransfer.Save(in s, ref vmcb.Save, NestedPagingEnabled);
