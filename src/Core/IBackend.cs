@@ -24,8 +24,8 @@ public enum BackendCapabilities
     /// <summary>Guest code at CPL 3.</summary>
     UserMode = 1 << 4,
 
-    /// <summary>Interrupts, exceptions and IRET through the guest's IDT in every mode that it runs.</summary>
-    GuestExceptions = 1 << 5,
+    /// <summary>Interrupts, exceptions and IRET through the guest's table in real-address mode.</summary>
+    RealExceptions = 1 << 5,
 
     /// <summary>The budget of <see cref="IVcpu.Run"/> is exact, and the same guest and input give the same run.</summary>
     Deterministic = 1 << 6,
@@ -44,6 +44,18 @@ public enum BackendCapabilities
 
     /// <summary>x87, SSE and later arithmetic.</summary>
     FloatingPoint = 1 << 11,
+
+    /// <summary>Interrupts, exceptions and IRET through the guest's IDT in 32-bit protected mode.</summary>
+    Protected32Exceptions = 1 << 12,
+
+    /// <summary>Interrupts, exceptions and IRETQ through the guest's IDT in 64-bit mode.</summary>
+    Long64Exceptions = 1 << 13,
+
+    /// <summary>INT n and INT3 in protected and 64-bit mode.</summary>
+    SoftwareInterrupts = 1 << 14,
+
+    /// <summary>Interrupts, exceptions and IRET in every mode.</summary>
+    GuestExceptions = RealExceptions | Protected32Exceptions | Long64Exceptions | SoftwareInterrupts,
 }
 
 /// <summary>
