@@ -15,5 +15,11 @@ public static class Rules
     public const string ExitBelowCanonicalHole = "the exit instruction may be the last bytes of the lower half";
     public const string InvalidStateIsRefused = "an impossible state fails its entry and is named";
     public const string CpuidExits = "CPUID exits, and the host answers it";
+    public const string PortExitNamesInstruction = "at an OUT exit RIP and length are the instruction's";
+    public const string StringPortExitIsMarked = "an OUTS exit says that it is one of a string";
+    public const string IdtLimitInRealMode = "a vector beyond the table's limit is a fault in real mode too";
+    public const string SplitWriteIsWhole = "a write across pages that faults writes nothing";
+    public const string WindowIsExact = "an interrupt window exits before the first instruction that can be interrupted";
+    public const string IoplOpensPorts = "IOPL opens all ports to CPL 3";
     public const string MemoryExitCarriesValue = "an access to a hole exits with size and value";
 }

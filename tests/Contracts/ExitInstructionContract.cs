@@ -235,11 +235,12 @@ public abstract class ExitInstructionContract(BackendUnderTest subject) : Contra
     public void When_its_second_page_is_missing_it_is_a_page_fault_and_no_exit()
     {
         const ulong First = 0x5_0000;
+        ulong start = First + 0x1000 - (ulong)(Exit.Length - 1);
         GuestImage image = GuestImage.Of(CodeMode.Long64, c =>
         {
-            c.GuardAt(First + 0xFFE, () => c.jmp(First + 0xFFE));
+            c.GuardAt(start, () => c.jmp(start));
             c.Done();
-        }).With(First + 0xFFE, Exit[..2]);
+        }).With(start, Exit[..^1]);
         image.Tables!.Map(First + 0x1000, 0, PageBits.None);
         using VcpuHarness run = Start(image, BackendCapabilities.GuestExceptions);
         run.RunToEnd();

@@ -103,6 +103,7 @@ public abstract class FaultContract(BackendUnderTest subject) : ContractTest(sub
     [MemberData(nameof(Modes.Protected), MemberType = typeof(Modes))]
     public void A_fault_at_cpl_3_switches_to_the_stack_of_the_task_state_segment(CodeMode mode)
     {
+        Need(BackendCapabilities.SoftwareInterrupts);
         using VcpuHarness run = Start(GuestImage.Of(mode, c => c.EnterUser()).WithCode(GuestLayout.SecondCode, c =>
         {
             c.push(0x77);
@@ -134,7 +135,7 @@ public abstract class FaultContract(BackendUnderTest subject) : ContractTest(sub
         using VcpuHarness run = Start(GuestImage.Of(mode, c =>
         {
             c.mov(eax, 0x99);
-            c.Guard(() => c.@out(0x44, al));
+            c.Guard(() => c.@in(al, 0x44));
             c.Mark(0);
             c.Done();
         }), BackendCapabilities.GuestExceptions);

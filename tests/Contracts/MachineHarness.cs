@@ -45,6 +45,9 @@ public sealed class MachineHarness : IDisposable
 
     public GuestMemory Memory { get; }
 
+    /// <summary>See <see cref="BackendUnderTest.HostCannot"/>.</summary>
+    public Func<string, string?>? HostCannot { get; init; }
+
     /// <summary>vCPU 0.</summary>
     public VirtualCpu Vcpu => Machine.Vcpus[0];
 
@@ -64,7 +67,17 @@ public sealed class MachineHarness : IDisposable
     public ParaState ParaState => Read<ParaState>(GuestLayout.ParaState);
 
     /// <summary>Runs the machine.</summary>
-    public StopInfo Run() => Machine.Run(Limits);
+    public StopInfo Run()
+    {
+        StopInfo stop = Machine.Run(Limits);
+        foreach (VirtualCpu vcpu in Machine.Vcpus)
+        {
+            if (vcpu.Processor.LastFailure is { } failure && HostCannot?.Invoke(failure) is { } reason)
+                Assert.Skip(reason);
+        }
+
+        return stop;
+    }
 
     /// <summary>Runs the machine until it has retired this many instructions.</summary>
     public StopInfo Run(long instructions) => Machine.Run(Limits with { MaxInstructions = instructions });

@@ -98,10 +98,16 @@ public abstract class PortIoContract(BackendUnderTest subject) : ContractTest(su
         }));
         GeneralRegisters before = run.Registers;
         VmExit exit = run.Expect(ExitReason.PortIo);
-        AssertSame(before, run.Registers);
-        run.Complete(ExitCompletion.Retire);
-        before.Rip += exit.InstructionLength;
-        AssertSame(before, run.Registers);
+        GeneralRegisters shown = run.Registers;
+        shown.Rip = before.Rip; // held by the rule below
+        AssertSame(before, shown);
+        Holds(Rules.PortExitNamesInstruction, () =>
+        {
+            AssertSame(before, run.Registers);
+            run.Complete(ExitCompletion.Retire);
+            before.Rip += exit.InstructionLength;
+            AssertSame(before, run.Registers);
+        });
     }
 
     [Fact]
@@ -114,10 +120,13 @@ public abstract class PortIoContract(BackendUnderTest subject) : ContractTest(su
             c.Done();
         }));
         VmExit exit = run.Expect(ExitReason.PortIo);
-        Assert.Equal(GuestLayout.Code + 1, exit.Rip);
-        Assert.Equal(3, exit.InstructionLength); // 66 E7 10
         Assert.Equal(GuestMode.Protected | GuestMode.LongModeActive | GuestMode.Code64, exit.Mode);
         Assert.Equal(0, exit.Cpl);
+        Holds(Rules.PortExitNamesInstruction, () =>
+        {
+            Assert.Equal(GuestLayout.Code + 1, exit.Rip);
+            Assert.Equal(3, exit.InstructionLength); // 66 E7 10
+        });
     }
 
     [Fact]
@@ -152,15 +161,19 @@ public abstract class PortIoContract(BackendUnderTest subject) : ContractTest(su
             c.Done();
         }).With(Data, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66));
         uint[] expected = down ? [0x6655, 0x4433, 0x2211] : [0x2211, 0x4433, 0x6655];
+        bool marked = true;
         foreach (uint value in expected)
         {
-            Assert.Equal(new PortIoExit(0x2F8, 2, true, value, true), run.Expect(ExitReason.PortIo).PortIo);
+            PortIoExit port = run.Expect(ExitReason.PortIo).PortIo;
+            marked &= port.IsString;
+            Assert.Equal(new PortIoExit(0x2F8, 2, true, value, port.IsString), port);
             run.Complete(ExitCompletion.Retire);
         }
 
         run.RunToEnd();
         Assert.Equal(0UL, run.Registers.Rcx);
         Assert.Equal(down ? Data - 2UL : Data + 6UL, run.Registers.Rsi);
+        Holds(Rules.StringPortExitIsMarked, () => Assert.True(marked));
     }
 
     [Theory]
@@ -272,11 +285,19 @@ public abstract class PortIoContract(BackendUnderTest subject) : ContractTest(su
         if (!byIopl)
             image.With(GuestLayout.Tss + 104 + 0x80 / 8, 0xFC); // ports 80 and 81: SDM 1 19.5.2
         using VcpuHarness run = Start(image, BackendCapabilities.UserMode | BackendCapabilities.GuestExceptions);
-        VmExit exit = run.Expect(ExitReason.PortIo);
-        Assert.Equal((3, (ushort)0x80, (byte)2), (exit.Cpl, exit.PortIo.Port, exit.PortIo.Size));
-        run.Complete(ExitCompletion.Retire);
-        run.RunToEnd();
-        Assert.Equal(13, Assert.Single(run.Exceptions).Vector); // the HLT that ends user code
+        if (byIopl)
+            Holds(Rules.IoplOpensPorts, () => Check(run));
+        else
+            Check(run);
+
+        static void Check(VcpuHarness run)
+        {
+            VmExit exit = run.Expect(ExitReason.PortIo);
+            Assert.Equal((3, (ushort)0x80, (byte)2), (exit.Cpl, exit.PortIo.Port, exit.PortIo.Size));
+            run.Complete(ExitCompletion.Retire);
+            run.RunToEnd();
+            Assert.Equal(13, Assert.Single(run.Exceptions).Vector); // the HLT that ends user code
+        }
     }
 
     private static void AssertSame(in GeneralRegisters expected, in GeneralRegisters actual)

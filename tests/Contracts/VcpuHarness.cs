@@ -38,6 +38,9 @@ public sealed class VcpuHarness : IDisposable
 
     public IVcpu Vcpu { get; }
 
+    /// <summary>See <see cref="BackendUnderTest.HostCannot"/>.</summary>
+    public Func<string, string?>? HostCannot { get; init; }
+
     public ref GeneralRegisters Registers => ref Vcpu.Registers;
 
     public IReadOnlyList<ExceptionRecord> Exceptions => ExceptionHandlers.ReadLog(Memory);
@@ -50,6 +53,8 @@ public sealed class VcpuHarness : IDisposable
         using (var timer = new Timer(_ => { timedOut = true; Vcpu.RequestExit(); }, null, Watchdog, Timeout.InfiniteTimeSpan))
             Vcpu.Run(budget, out exit);
         Assert.False(timedOut, $"the guest did not exit within {Watchdog.TotalSeconds} s; RIP {Vcpu.Registers.Rip:x}");
+        if (Vcpu.LastFailure is { } failure && HostCannot?.Invoke(failure) is { } reason)
+            Assert.Skip(reason);
         return exit;
     }
 

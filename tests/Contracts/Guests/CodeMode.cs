@@ -40,4 +40,17 @@ public static class CodeModes
         CodeMode.Paged32 or CodeMode.Pae32 => BackendCapabilities.Protected32 | BackendCapabilities.Paging32,
         _ => BackendCapabilities.Long64,
     };
+
+    /// <summary>A guest of this mode that needs <see cref="BackendCapabilities.GuestExceptions"/> needs them in its own mode only.</summary>
+    public static BackendCapabilities Narrow(this CodeMode mode, BackendCapabilities needs)
+    {
+        if ((needs & BackendCapabilities.GuestExceptions) != BackendCapabilities.GuestExceptions)
+            return needs;
+        return (needs & ~BackendCapabilities.GuestExceptions) | mode switch
+        {
+            CodeMode.Real16 => BackendCapabilities.RealExceptions,
+            CodeMode.Long64 => BackendCapabilities.Long64Exceptions,
+            _ => BackendCapabilities.Protected32Exceptions,
+        };
+    }
 }
