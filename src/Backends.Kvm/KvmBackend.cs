@@ -40,6 +40,9 @@ public sealed class KvmBackend : IBackend, IBackendDiagnosis, IDisposable
     /// <inheritdoc/>
     public BackendAvailability Availability => _device.Value.Device is null ? new BackendAvailability(false, _device.Value.Reason) : BackendAvailability.Yes;
 
+    /// <summary>Whether the kernel emulates guest ring 0 one instruction at a time, which shows in where RIP is at an OUT exit.</summary>
+    internal bool EmulatesRing0 => _probe.Value.OutLength != 0;
+
     private KvmDevice Device => _device.Value.Device ?? throw new HvException($"the backend Kvm is not available: {_device.Value.Reason}");
 
     /// <inheritdoc/>

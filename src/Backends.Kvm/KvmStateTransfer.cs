@@ -61,7 +61,6 @@ internal static class KvmStateTransfer
     }
 
     /// <summary>Debug registers, XCR0, MSRs, extended state and pending events, by ioctls: for saving, not for the run loop.</summary>
-    // SAFETY: each pointer is to a local, a stack block or a fixed array of the size that the ioctl moves, for one call.
     public static unsafe void SaveRest(int vcpu, VcpuState state)
     {
         ref SystemRegisters s = ref state.System;
@@ -96,14 +95,16 @@ internal static class KvmStateTransfer
     }
 
     /// <summary>The reverse of <see cref="SaveRest"/>. XCR0 goes before the extended state, which KVM checks against it.</summary>
-    // SAFETY: each pointer is to a local, a stack block or a fixed array of the size that the ioctl moves, for one call.
-    public static unsafe void LoadRest(int vcpu, VcpuState state)
+    /// <returns>Null, or which state the kernel refuses as impossible.</returns>
+    public static unsafe string? LoadRest(int vcpu, VcpuState state)
     {
         ref SystemRegisters s = ref state.System;
         var debug = new KvmDebugRegs { db0 = s.Dr0, db1 = s.Dr1, db2 = s.Dr2, db3 = s.Dr3, dr6 = s.Dr6, dr7 = s.Dr7 };
-        KvmIoctl.Call(vcpu, KvmIoctl.SetDebugRegs, "KVM_SET_DEBUGREGS", ref debug);
+        if (!KvmIoctl.Offer(vcpu, KvmIoctl.SetDebugRegs, "KVM_SET_DEBUGREGS", ref debug))
+            return $"KVM_SET_DEBUGREGS refuses the state: DR6 0x{s.Dr6:x}, DR7 0x{s.Dr7:x}";
         var xcrs = new KvmXcrs { nr_xcrs = 1, xcr = 0, value = s.Xcr0 };
-        KvmIoctl.Call(vcpu, KvmIoctl.SetXcrs, "KVM_SET_XCRS", ref xcrs);
+        if (!KvmIoctl.Offer(vcpu, KvmIoctl.SetXcrs, "KVM_SET_XCRS", ref xcrs))
+            return $"KVM_SET_XCRS refuses the state: XCR0 0x{s.Xcr0:x}";
         // SAFETY: KVM_SET_XSAVE reads 4,096 bytes; Extended has VcpuState.ExtendedSize = 4,096.
         fixed (byte* area = state.Extended)
             KvmIoctl.Call(vcpu, KvmIoctl.SetXsave, "KVM_SET_XSAVE", area);
@@ -120,6 +121,7 @@ internal static class KvmStateTransfer
         };
         Queue(ref events, state.Pending);
         KvmIoctl.Call(vcpu, KvmIoctl.SetVcpuEvents, "KVM_SET_VCPU_EVENTS", ref events);
+        return null;
     }
 
     /// <summary>Puts a pending event into KVM's record. An error code that the vector does not take is not passed on.</summary>
@@ -141,7 +143,6 @@ internal static class KvmStateTransfer
         }
     }
 
-    // SAFETY: each pointer is to a local, a stack block or a fixed array of the size that the ioctl moves, for one call.
     private static unsafe void Msrs(int vcpu, nuint request, string name, Span<ulong> values)
     {
         // SAFETY: struct kvm_msrs is a count and padding, then the entries; the block holds both.

@@ -11,9 +11,10 @@ namespace Hv.Backends.Kvm;
 /// A vCPU of /dev/kvm. Registers travel in the synced part of the shared page, so that an exit costs one ioctl; everything else is fetched only when state is
 /// saved. RIP at an OUT exit differs between hosts and is never written back unless the host changed it.
 /// </summary>
-// SAFETY: the run page is mapped from construction to Dispose and as long as KVM said; ioctls get pointers to locals for one call.
 public sealed unsafe class KvmVcpu : IVcpu
 {
+    private const ulong InterruptFlag = 1 << 9;
+
     private readonly KvmPartition _partition;
     private readonly int _fd;
     private readonly KvmRun* _run;
@@ -29,6 +30,7 @@ public sealed unsafe class KvmVcpu : IVcpu
     private int _thread;
     private int _exitRequested;
     private ActivityState _activity;
+    private string? _refusal;
 
     internal KvmVcpu(KvmPartition partition, int index, int fd, nuint runSize)
     {
@@ -86,7 +88,13 @@ public sealed unsafe class KvmVcpu : IVcpu
             return;
         }
 
-        LastFailure = null;
+        LastFailure = _refusal;
+        if (_refusal is not null)
+        {
+            VmExit.Plain(ExitReason.EntryFailed, new ExitSite(_registers.Rip, 0, GuestMode.Real, 0), default, out exit);
+            return;
+        }
+
         DropPending();
         _activity = ActivityState.Running;
         WriteBack();
@@ -94,6 +102,12 @@ public sealed unsafe class KvmVcpu : IVcpu
         _thread = Libc.ThreadId();
         while (true)
         {
+            if (_run->request_interrupt_window != 0 && CanInterrupt())
+            {
+                VmExit.Plain(ExitReason.InterruptWindow, new ExitSite(_registers.Rip, 0, GuestMode.Real, 0), default, out exit);
+                return;
+            }
+
             if (Interlocked.Exchange(ref _exitRequested, 0) != 0)
             {
                 VmExit.Plain(ExitReason.Cancelled, new ExitSite(_registers.Rip, 0, GuestMode.Real, 0), default, out exit);
@@ -132,6 +146,8 @@ public sealed unsafe class KvmVcpu : IVcpu
         };
         if (exit.Reason == ExitReason.Halt)
             _activity = ActivityState.Halted;
+        else if (exit.Reason == ExitReason.Shutdown)
+            _activity = ActivityState.Shutdown;
         else if (exit.Reason is ExitReason.InternalError or ExitReason.EntryFailed or ExitReason.Unknown)
             LastFailure = KvmFailures.Describe(in *_run);
     }
@@ -213,8 +229,9 @@ public sealed unsafe class KvmVcpu : IVcpu
         KvmSregs sregs = default;
         KvmIoctl.Call(_fd, KvmIoctl.GetSregs, "KVM_GET_SREGS", ref sregs);
         KvmStateTransfer.FromNeutral(in state.System, ref sregs);
-        KvmIoctl.Call(_fd, KvmIoctl.SetSregs, "KVM_SET_SREGS", ref sregs);
-        KvmStateTransfer.LoadRest(_fd, state);
+        _refusal = KvmIoctl.Offer(_fd, KvmIoctl.SetSregs, "KVM_SET_SREGS", ref sregs)
+            ? KvmStateTransfer.LoadRest(_fd, state)
+            : $"KVM_SET_SREGS refuses the state: CR0 0x{sregs.cr0:x}, CR3 0x{sregs.cr3:x}, CR4 0x{sregs.cr4:x}, EFER 0x{sregs.efer:x}";
         _activity = state.System.Activity;
         _registers = state.General;
         SetRegisters();
@@ -227,10 +244,9 @@ public sealed unsafe class KvmVcpu : IVcpu
     /// <inheritdoc/>
     public bool TryTranslate(Gva address, out Gpa physical)
     {
-        var translation = new KvmTranslation { linear_address = address.Value };
-        bool done = KvmIoctl.Call(_fd, KvmIoctl.Translate, "KVM_TRANSLATE", ref translation) == 0 && translation.valid != 0;
-        physical = new Gpa(translation.physical_address);
-        return done;
+        KvmSregs sregs = default;
+        KvmIoctl.Call(_fd, KvmIoctl.GetSregs, "KVM_GET_SREGS", ref sregs);
+        return KvmPageWalk.TryTranslate(_partition.Memory, in sregs, address.Value, out physical);
     }
 
     /// <inheritdoc/>
@@ -365,6 +381,20 @@ public sealed unsafe class KvmVcpu : IVcpu
             return;
         Drain();
         FetchRegisters();
+    }
+
+    /// <summary>
+    /// Whether an interrupt could be taken before the next instruction. KVM keeps the answer up to date at its exits only: here a KVM_RUN that is told to return
+    /// at once asks anew. An instruction that waits for its datum comes first.
+    /// </summary>
+    private bool CanInterrupt()
+    {
+        if (_unfinished || (_registers.Rflags & InterruptFlag) == 0)
+            return false;
+        Volatile.Write(ref _run->immediate_exit, 1);
+        bool entered = Libc.Ioctl(_fd, KvmIoctl.Run, null) == 0;
+        Volatile.Write(ref _run->immediate_exit, 0);
+        return !entered && _run->ready_for_interrupt_injection != 0;
     }
 
     private void Drain()

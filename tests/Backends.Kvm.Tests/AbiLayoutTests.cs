@@ -17,7 +17,7 @@ public class AbiLayoutTests
     [
         (typeof(KvmRegs), "struct kvm_regs", 144), (typeof(KvmSegment), "struct kvm_segment", 24), (typeof(KvmDtable), "struct kvm_dtable", 16),
         (typeof(KvmSregs), "struct kvm_sregs", 312), (typeof(KvmVcpuEvents), "struct kvm_vcpu_events", 64), (typeof(KvmDebugRegs), "struct kvm_debugregs", 128),
-        (typeof(KvmXcrs), "struct kvm_xcrs", 392), (typeof(KvmTranslation), "struct kvm_translation", 24), (typeof(KvmMsrEntry), "struct kvm_msr_entry", 16),
+        (typeof(KvmXcrs), "struct kvm_xcrs", 392), (typeof(KvmMsrEntry), "struct kvm_msr_entry", 16),
         (typeof(KvmCpuidEntry), "struct kvm_cpuid_entry2", 40), (typeof(KvmUserspaceMemoryRegion), "struct kvm_userspace_memory_region", 32),
         (typeof(KvmDirtyLog), "struct kvm_dirty_log", 16), (typeof(KvmEnableCap), "struct kvm_enable_cap", 104),
         (typeof(KvmMsrFilter), "struct kvm_msr_filter", 392), (typeof(KvmRun), "struct kvm_run", 2352),
@@ -110,7 +110,7 @@ public class AbiLayoutTests
         ("KVM_GET_API_VERSION", KvmIoctl.GetApiVersion), ("KVM_CREATE_VM", KvmIoctl.CreateVm), ("KVM_CHECK_EXTENSION", KvmIoctl.CheckExtension),
         ("KVM_GET_VCPU_MMAP_SIZE", KvmIoctl.GetVcpuMmapSize), ("KVM_CREATE_VCPU", KvmIoctl.CreateVcpu), ("KVM_GET_DIRTY_LOG", KvmIoctl.GetDirtyLog),
         ("KVM_SET_USER_MEMORY_REGION", KvmIoctl.SetUserMemoryRegion), ("KVM_RUN", KvmIoctl.Run), ("KVM_GET_REGS", KvmIoctl.GetRegs),
-        ("KVM_SET_REGS", KvmIoctl.SetRegs), ("KVM_GET_SREGS", KvmIoctl.GetSregs), ("KVM_SET_SREGS", KvmIoctl.SetSregs), ("KVM_TRANSLATE", KvmIoctl.Translate),
+        ("KVM_SET_REGS", KvmIoctl.SetRegs), ("KVM_GET_SREGS", KvmIoctl.GetSregs), ("KVM_SET_SREGS", KvmIoctl.SetSregs),
         ("KVM_INTERRUPT", KvmIoctl.Interrupt), ("KVM_GET_MSRS", KvmIoctl.GetMsrs), ("KVM_SET_MSRS", KvmIoctl.SetMsrs), ("KVM_SET_CPUID2", KvmIoctl.SetCpuid2),
         ("KVM_GET_VCPU_EVENTS", KvmIoctl.GetVcpuEvents), ("KVM_SET_VCPU_EVENTS", KvmIoctl.SetVcpuEvents), ("KVM_GET_DEBUGREGS", KvmIoctl.GetDebugRegs),
         ("KVM_SET_DEBUGREGS", KvmIoctl.SetDebugRegs), ("KVM_ENABLE_CAP", KvmIoctl.EnableCap), ("KVM_GET_XSAVE", KvmIoctl.GetXsave),

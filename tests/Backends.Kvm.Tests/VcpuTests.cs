@@ -245,41 +245,6 @@ public class VcpuTests
     }
 
     [Fact]
-    public void Kicks_at_random_moments_are_never_lost()
-    {
-        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
-        const int Kicks = 2000;
-        using var guest = new TestGuest(backend, a =>
-        {
-            var top = a.CreateLabel();
-            a.Label(ref top);
-            a.jmp(top);
-        });
-        using var turn = new SemaphoreSlim(0);
-        var random = new Random(20070219);
-        var kicker = new Thread(() =>
-        {
-            for (int i = 0; i < Kicks; i++)
-            {
-                turn.Wait();
-                Thread.SpinWait(random.Next(2000));
-                guest.Vcpu.RequestExit();
-            }
-        });
-        kicker.Start();
-        int cancelled = 0;
-        for (int i = 0; i < Kicks; i++)
-        {
-            turn.Release();
-            if (guest.Run().Reason == ExitReason.Cancelled)
-                cancelled++;
-        }
-
-        kicker.Join();
-        Assert.Equal(Kicks, cancelled);
-    }
-
-    [Fact]
     public void An_exit_allocates_nothing()
     {
         KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
@@ -302,27 +267,6 @@ public class VcpuTests
         }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - allocated);
-    }
-
-    [Fact]
-    public void A_thousand_machines_leave_no_descriptor_behind()
-    {
-        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
-        Assert.SkipUnless(Directory.Exists("/proc/self/fd"), "no /proc to count descriptors in");
-        void One()
-        {
-            using var guest = new TestGuest(backend, a => a.hlt());
-            Assert.Equal(ExitReason.Halt, guest.Run().Reason);
-        }
-
-        for (int i = 0; i < 20; i++)
-            One();
-        int descriptors = Directory.GetFiles("/proc/self/fd").Length;
-        int mappings = File.ReadAllLines("/proc/self/maps").Count(line => line.Contains("kvm-vcpu", StringComparison.Ordinal));
-        for (int i = 0; i < 1000; i++)
-            One();
-        Assert.InRange(Directory.GetFiles("/proc/self/fd").Length, 0, descriptors + 3);
-        Assert.Equal(mappings, File.ReadAllLines("/proc/self/maps").Count(line => line.Contains("kvm-vcpu", StringComparison.Ordinal)));
     }
 
     [Fact]

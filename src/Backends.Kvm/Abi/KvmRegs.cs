@@ -79,14 +79,6 @@ internal struct KvmXcrs
     [FieldOffset(16)] public ulong value;
 }
 
-/// <summary>struct kvm_translation, 24 bytes.</summary>
-[StructLayout(LayoutKind.Sequential, Size = 24)]
-internal struct KvmTranslation
-{
-    public ulong linear_address, physical_address;
-    public byte valid, writeable, usermode;
-}
-
 /// <summary>One entry of struct kvm_msrs, 16 bytes.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct KvmMsrEntry

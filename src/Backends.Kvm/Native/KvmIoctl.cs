@@ -5,7 +5,6 @@ using Hv.Core;
 namespace Hv.Backends.Kvm.Native;
 
 /// <summary>The request numbers of KVM's ioctls, computed as the kernel's _IOC macros do (asm-generic/ioctl.h), and the calls with their errors.</summary>
-// SAFETY: passes the caller's pointer on to ioctl, whose request number carries the size that the kernel moves.
 internal static unsafe class KvmIoctl
 {
     private const uint Kvm = 0xAE, Write = 1, Read = 2;
@@ -17,7 +16,7 @@ internal static unsafe class KvmIoctl
         SetTssAddress = Request(0, 0x47, 0), SetIdentityMapAddress = Request(Write, 0x48, 8), Run = Request(0, 0x80, 0),
         GetRegs = Request(Read, 0x81, sizeof(KvmRegs)), SetRegs = Request(Write, 0x82, sizeof(KvmRegs)),
         GetSregs = Request(Read, 0x83, sizeof(KvmSregs)), SetSregs = Request(Write, 0x84, sizeof(KvmSregs)),
-        Translate = Request(Read | Write, 0x85, sizeof(KvmTranslation)), Interrupt = Request(Write, 0x86, 4),
+        Interrupt = Request(Write, 0x86, 4),
         GetMsrs = Request(Read | Write, 0x88, 8), SetMsrs = Request(Write, 0x89, 8), SetCpuid2 = Request(Write, 0x90, 8),
         GetMpState = Request(Read, 0x98, 4), SetMpState = Request(Write, 0x99, 4),
         GetVcpuEvents = Request(Read, 0x9F, sizeof(KvmVcpuEvents)), SetVcpuEvents = Request(Write, 0xA0, sizeof(KvmVcpuEvents)),
@@ -46,6 +45,20 @@ internal static unsafe class KvmIoctl
     {
         fixed (T* record = &argument)
             return Call(fd, request, name, record);
+    }
+
+    /// <summary>Makes a call that hands over guest state, which the kernel may refuse as impossible.</summary>
+    /// <returns>Whether the kernel took it; not where it answered EINVAL.</returns>
+    /// <exception cref="HvException">It failed for another reason.</exception>
+    public static bool Offer<T>(int fd, nuint request, string name, ref T state) where T : unmanaged
+    {
+        fixed (T* record = &state)
+        {
+            if (Libc.Ioctl(fd, request, record) >= 0)
+                return true;
+        }
+
+        return Marshal.GetLastPInvokeError() is Libc.Einval ? false : throw Failure(name);
     }
 
     /// <summary>What a failed call says.</summary>

@@ -36,16 +36,19 @@ internal sealed record ProbeGuest(string Name, ProbeMode Mode, byte[] Code, byte
     [
         new("real mode", ProbeMode.Real, [.. Success], [], BackendCapabilities.RealMode, Emulate),
         // int 20h; the handler is iret
-        new("INT n and IRET in real mode", ProbeMode.Real, [0xCD, 0x20, .. Success], [0xCF], BackendCapabilities.GuestExceptions, Emulate),
+        new("INT n and IRET in real mode", ProbeMode.Real, [0xCD, 0x20, .. Success], [0xCF], BackendCapabilities.RealExceptions, Emulate),
         new("32-bit protected mode", ProbeMode.Protected32, [.. Success], [], BackendCapabilities.Protected32, Emulate),
-        new("INT n and IRET in 32-bit mode", ProbeMode.Protected32, [0xCD, 0x20, .. Success], [0xCF], BackendCapabilities.GuestExceptions, Emulate),
+        // ud2; the handler moves the saved EIP past it: add dword [esp], 2; iretd
+        new("faults and IRET in 32-bit mode", ProbeMode.Protected32, [0x0F, 0x0B, .. Success], [0x83, 0x04, 0x24, 0x02, 0xCF],
+            BackendCapabilities.Protected32Exceptions, Emulate),
+        new("INT n in 32-bit mode", ProbeMode.Protected32, [0xCD, 0x20, .. Success], [.. Success], BackendCapabilities.SoftwareInterrupts, Emulate),
         new("32-bit paging", ProbeMode.Paged32, [.. Success], [], BackendCapabilities.Paging32, Emulate),
         new("PAE paging", ProbeMode.Pae32, [.. Success], [], BackendCapabilities.Paging32, Emulate),
         new("long mode, CPL 0", ProbeMode.Long0, [.. Success], [], BackendCapabilities.Long64, Emulate),
         // ud2; the handler moves the saved RIP past it: add qword [rsp], 2; iretq
         new("faults and IRETQ at CPL 0", ProbeMode.Long0, [0x0F, 0x0B, .. Success], [0x48, 0x83, 0x04, 0x24, 0x02, 0x48, 0xCF],
-            BackendCapabilities.GuestExceptions, Emulate),
-        new("INT n in long mode at CPL 0", ProbeMode.Long0, [0xCD, 0x20, .. Success], [0x48, 0xCF], BackendCapabilities.GuestExceptions, Emulate),
+            BackendCapabilities.Long64Exceptions, Emulate),
+        new("INT n in long mode at CPL 0", ProbeMode.Long0, [0xCD, 0x20, .. Success], [0x48, 0xCF], BackendCapabilities.SoftwareInterrupts, Emulate),
         // hlt at CPL 3 is #GP; the handler reports
         new("user mode", ProbeMode.Long3, [0xF4], [.. Success], BackendCapabilities.UserMode, Emulate),
         // syscall; the handler reports only at CPL 0: mov eax, cs; test al, 3; jnz to a hlt
