@@ -40,12 +40,11 @@ public abstract partial class Processor
         return false;
     }
 
-    /// <summary>Checks that a range of the stack could be written, or else read. False: the fault is recorded.</summary>
+    /// <summary>Checks that a range of the stack could be written. False: the fault is recorded.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal bool TryProbeStack<TStack>(ref CpuState s, ref Op op, ulong offset, int size, AccessKind access = AccessKind.Write)
-        where TStack : struct, IStack
+    internal bool TryProbeStack<TStack>(ref CpuState s, ref Op op, ulong offset, int size) where TStack : struct, IStack
     {
-        ulong at = TStack.Linear(ref s, ref op, this, offset, size, access == AccessKind.Write);
+        ulong at = TStack.Linear(ref s, ref op, this, offset, size, true);
         if (s.Attention != 0)
             return false;
         if (!IsReachable(ref s, SegmentNumber.Ss, at, size))
@@ -60,7 +59,7 @@ public abstract partial class Processor
             return false;
         }
 
-        if (TryProbe(ref s, at, size, access, IsUser))
+        if (TryProbeWrite(ref s, at, size, s.Sys.Cpl))
             return true;
         Abort(ref s, ref op);
         return false;

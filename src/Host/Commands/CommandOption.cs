@@ -19,7 +19,7 @@ internal sealed record CommandOption(string Name, string ValueName, string? Conf
     /// <summary>All options, in the order of help.</summary>
     public static IReadOnlyList<CommandOption> All { get; } =
     [
-        new("--backend", "NAME", HypervisorOptions.BackendKey, true, true, false, "what runs the guest; hv backends lists them"),
+        new("--backend", "NAME", HypervisorOptions.BackendKey, true, true, false, "what runs the guest, or auto; hv backends lists them"),
         new(BitsName, "16|32|64", null, true, false, false, "which form of the demo guest (64)"),
         new("--memory", "SIZE", HypervisorOptions.MemoryKey, true, true, false, "guest RAM, for example 64MiB"),
         new("--vcpus", "N", HypervisorOptions.VcpusKey, true, true, false, "virtual processors (1)"),

@@ -22,9 +22,9 @@ internal static class HostComposition
     private const string SettingsFile = "appsettings.json";
 
     /// <summary>Adds every backend. One line each: adding a backend means adding a line.</summary>
-    public static IServiceCollection AddBackends(this IServiceCollection services) => services
+    public static IServiceCollection AddBackends(this IServiceCollection services, IConfiguration configuration) => services
         .AddEmulatedBackend()
-        .AddKvmBackend()
+        .AddKvmBackend(new KvmOptions { DevicePath = configuration[HypervisorOptions.KvmDeviceKey] ?? new HypervisorOptions().KvmDevice })
         .AddSvmBackend()
         .AddVmxBackend();
 
@@ -37,16 +37,14 @@ internal static class HostComposition
         // The defaults of Host.CreateApplicationBuilder cost a third of the start (docs/adr/0062-lean-start.md) and would read the current directory.
         HostApplicationBuilder builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(
             new HostApplicationBuilderSettings { ApplicationName = "hv", ContentRootPath = AppContext.BaseDirectory, DisableDefaults = true });
-        AddSettingsFile(builder.Configuration);
-        builder.Configuration.AddEnvironmentVariables();
-        builder.Configuration.AddInMemoryCollection(configuration);
+        AddSources(builder.Configuration, configuration);
 
         IServiceCollection services = builder.Services;
         services.AddOptions<HypervisorOptions>().BindConfiguration(HypervisorOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<HypervisorOptions>, HypervisorOptionsValidator>();
         services.Configure<ConsoleLifetimeOptions>(o => o.SuppressStatusMessages = true);
         services.AddSerilog(LogOptions.CreateLogger(builder.Configuration), dispose: true);
-        services.AddHvCore().AddBackends();
+        services.AddHvCore().AddBackends(builder.Configuration);
         services.AddSingleton(_ => new HostOutput(Console.OpenStandardOutput()));
         services.AddSingleton<IConsole>(p => p.GetRequiredService<HostOutput>());
         services.AddSingleton(new HostInput(Console.OpenStandardInput));
@@ -56,6 +54,16 @@ internal static class HostComposition
         services.AddSingleton<RunOutcome>();
         services.AddHostedService<GuestService>();
         return builder.Build();
+    }
+
+    /// <summary>The sources of configuration, the weakest first: the settings file, the environment, the command line.</summary>
+    /// <exception cref="CommandException">The settings file is broken.</exception>
+    public static void AddSources(ConfigurationManager configuration, IEnumerable<KeyValuePair<string, string?>> commandLine)
+    {
+        configuration.SetBasePath(AppContext.BaseDirectory);
+        AddSettingsFile(configuration);
+        configuration.AddEnvironmentVariables();
+        configuration.AddInMemoryCollection(commandLine);
     }
 
     private static void AddSettingsFile(ConfigurationManager configuration)

@@ -37,7 +37,7 @@ internal sealed class HypervisorOptionsValidator : IValidateOptions<HypervisorOp
         nameof(HypervisorOptions.Backend), nameof(HypervisorOptions.Memory), nameof(HypervisorOptions.Vcpus),
         nameof(HypervisorOptions.MaxInstructions),
         nameof(HypervisorOptions.Timeout), nameof(HypervisorOptions.ParaInterface), nameof(HypervisorOptions.AllowUserModeHypercalls),
-        nameof(HypervisorOptions.Clock),
+        nameof(HypervisorOptions.Clock), nameof(HypervisorOptions.KvmDevice),
     ];
 
     private readonly IConfiguration _configuration;
@@ -59,6 +59,8 @@ internal sealed class HypervisorOptionsValidator : IValidateOptions<HypervisorOp
             failures.Add($"{HypervisorOptions.MemoryKey} (--memory): '{options.Memory}' is not a size; write for example 64MiB, 1GiB or 0x4000000");
         else if (memory is < LeastMemory or > MostMemory || memory % Gpa.PageSize != 0)
             failures.Add($"{HypervisorOptions.MemoryKey} (--memory): '{options.Memory}' must be a multiple of 4KiB from 64KiB to 512GiB");
+        if (string.IsNullOrWhiteSpace(options.KvmDevice))
+            failures.Add($"{HypervisorOptions.KvmDeviceKey}: is empty; name a device, usually /dev/kvm, or leave it out");
         if (options.Vcpus is < 1 or > MostVcpus)
             failures.Add($"{HypervisorOptions.VcpusKey} (--vcpus): {options.Vcpus} must be from 1 to {MostVcpus}");
         if (options.MaxInstructions < 1)

@@ -10,9 +10,10 @@ internal sealed class HypervisorOptions
 
     public const string BackendKey = Section + ":" + nameof(Backend), MemoryKey = Section + ":" + nameof(Memory);
     public const string VcpusKey = Section + ":" + nameof(Vcpus);
+    public const string KvmDeviceKey = Section + ":" + nameof(KvmDevice);
     public const string MaxInstructionsKey = Section + ":" + nameof(MaxInstructions), TimeoutKey = Section + ":" + nameof(Timeout);
 
-    /// <summary>The name of the backend, without regard to case.</summary>
+    /// <summary>The name of the backend, without regard to case; <c>auto</c> for the real processor where it can run the guest, else a software one.</summary>
     public string Backend { get; set; } = "Emulated";
 
     /// <summary>Guest RAM as <see cref="ByteSize"/> reads it: a multiple of 4 KiB, 64 KiB to 512 GiB.</summary>
@@ -32,6 +33,9 @@ internal sealed class HypervisorOptions
 
     /// <summary>Whether a hypercall made above CPL 0 is served, as in 2007.</summary>
     public bool AllowUserModeHypercalls { get; set; }
+
+    /// <summary>The device of the backend Kvm.</summary>
+    public string KvmDevice { get; set; } = "/dev/kvm";
 
     /// <summary>What the guest's clock hypercall reads: <c>Host</c> time, or <c>Instructions</c>, with which a run repeats to the last bit.</summary>
     public GuestClock Clock { get; set; }

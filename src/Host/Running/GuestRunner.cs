@@ -45,9 +45,12 @@ internal sealed partial class GuestRunner
     public int Run(CancellationToken cancel)
     {
         GuestSettings settings = GuestSettings.From(_options);
-        IBackend backend = ChooseBackend();
+        // A name that cannot be is said before anything is loaded; a choice needs the guest's mode.
+        bool auto = string.Equals(_options.Backend, BackendChoice.Auto, StringComparison.OrdinalIgnoreCase);
+        IBackend? named = auto ? null : BackendChoice.Named(_backends, _options.Backend);
         using GuestMemory memory = GuestLoader.CreateMemory(settings.MemorySize);
         BootRegisters entry = LoadGuest(memory);
+        IBackend backend = named ?? Choose(entry.Mode);
         var exitPort = new ExitPort();
         using VirtualMachine machine = _factory.Create(backend, memory, new VirtualMachineOptions
         {
@@ -70,14 +73,11 @@ internal sealed partial class GuestRunner
         return ending.Code;
     }
 
-    private IBackend ChooseBackend()
+    private IBackend Choose(EntryMode mode)
     {
-        if (!_backends.TryFind(_options.Backend, out IBackend? backend, out string problem))
-            throw CommandException.Usage($"{HypervisorOptions.BackendKey} (--backend): {problem}");
-        BackendAvailability availability = backend.Availability;
-        return availability.IsAvailable
-            ? backend
-            : throw new CommandException(ExitCode.BackendUnavailable, $"backend {backend.Name} cannot run here: {availability.Reason}");
+        (IBackend backend, string why) = BackendChoice.Choose(_backends, BackendChoice.NeedsOf(mode, _options));
+        _errors.WriteLine($"hv: {why}");
+        return backend;
     }
 
     private BootRegisters LoadGuest(GuestMemory memory)

@@ -1,0 +1,65 @@
+using Hv.Core;
+using Hv.Core.Machine;
+using Hv.Host.Configuration;
+using Hv.Host.Loading;
+
+namespace Hv.Host.Running;
+
+/// <summary>Which backend runs a guest: the one that was named, or by <c>auto</c> the first that can do what the guest is known to need.</summary>
+internal static class BackendChoice
+{
+    /// <summary>The name that stands for a choice.</summary>
+    public const string Auto = "auto";
+
+    /// <summary>What <c>auto</c> tries: the real processor first, then the fast software one, which can do everything.</summary>
+    private static readonly string[] s_order = ["Kvm", "Emulated"];
+
+    /// <summary>Finds the named backend.</summary>
+    /// <exception cref="CommandException">There is none of that name, or it cannot run here.</exception>
+    public static IBackend Named(BackendCatalog backends, string name)
+    {
+        if (!backends.TryFind(name, out IBackend? backend, out string problem))
+            throw CommandException.Usage($"{HypervisorOptions.BackendKey} (--backend): {problem}, {Auto}");
+        BackendAvailability availability = backend.Availability;
+        return availability.IsAvailable
+            ? backend
+            : throw new CommandException(ExitCode.BackendUnavailable, $"backend {backend.Name} cannot run here: {availability.Reason}");
+    }
+
+    /// <summary>Chooses a backend for a guest.</summary>
+    /// <param name="backends">Those to choose from.</param>
+    /// <param name="needs">What the guest needs; see <see cref="NeedsOf"/>.</param>
+    /// <returns>The backend, and one line: which, and why not an earlier one.</returns>
+    /// <exception cref="CommandException">None can.</exception>
+    public static (IBackend Backend, string Why) Choose(BackendCatalog backends, BackendCapabilities needs)
+    {
+        var refusals = new List<string>();
+        foreach (string name in s_order)
+        {
+            if (!backends.TryFind(name, out IBackend? backend, out _))
+                continue;
+            BackendAvailability availability = backend.Availability;
+            BackendCapabilities missing = availability.IsAvailable ? needs & ~backend.Capabilities : BackendCapabilities.None;
+            if (availability.IsAvailable && missing == 0)
+                return (backend, $"{Auto}: backend {backend.Name}{(refusals.Count == 0 ? $", which has what this guest needs ({needs})" : $"; {string.Join("; ", refusals)}")}");
+            refusals.Add(availability.IsAvailable ? $"{backend.Name} lacks {missing} here" : $"{backend.Name} cannot run here: {availability.Reason}");
+        }
+
+        throw new CommandException(ExitCode.BackendUnavailable, $"{Auto}: no backend has what this guest needs; {string.Join("; ", refusals)}");
+    }
+
+    /// <summary>What a guest that starts in a mode will use, as far as the mode and the options tell: a 32-bit kernel pages and takes interrupts; limits and
+    /// clocks in instructions need a backend that counts them.</summary>
+    public static BackendCapabilities NeedsOf(EntryMode mode, HypervisorOptions options)
+    {
+        BackendCapabilities needs = mode switch
+        {
+            EntryMode.Real => BackendCapabilities.RealMode | BackendCapabilities.RealExceptions,
+            EntryMode.Protected => BackendCapabilities.Protected32 | BackendCapabilities.Protected32Exceptions | BackendCapabilities.Paging32,
+            _ => BackendCapabilities.Long64 | BackendCapabilities.Long64Exceptions,
+        };
+        if (options.MaxInstructions is not null || options.Clock == GuestClock.Instructions)
+            needs |= BackendCapabilities.Deterministic;
+        return options.AllowUserModeHypercalls ? needs | BackendCapabilities.UserHypercalls : needs;
+    }
+}

@@ -1,0 +1,86 @@
+using System.Text.Json;
+using Xunit;
+
+namespace Hv.Host.Tests.Program;
+
+/// <summary>Choosing a backend, and what <c>hv backends</c> says of each.</summary>
+public sealed class BackendTests
+{
+    private const string NoDevice = "--Hypervisor:KvmDevice=/dev/hv-no-such-device";
+
+    [Theory]
+    [InlineData("/dev/hv-no-such-device", "does not exist; load the module")]
+    [InlineData("/dev/null", "/dev/null is not KVM")]
+    public void A_device_that_is_not_there_or_not_KVM_is_one_line(string device, string words) =>
+        HvProcess.Run("demo", "--backend", "kvm", $"--Hypervisor:KvmDevice={device}").AssertOneLine(ExitCode.BackendUnavailable, "Kvm", words);
+
+    [Fact]
+    public void A_device_without_permission_names_the_group()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows() || Environment.UserName == "root", "permission cannot be refused here");
+        string file = Path.GetTempFileName();
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(file, UnixFileMode.None);
+        HvProcess.Run("demo", "--backend", "kvm", $"--Hypervisor:KvmDevice={file}").AssertOneLine(ExitCode.BackendUnavailable, "usermod -aG kvm");
+        File.Delete(file);
+    }
+
+    [Fact]
+    public void Auto_takes_software_where_there_is_no_device_and_says_why()
+    {
+        HvResult result = HvProcess.Run("demo", "--backend", "auto", NoDevice);
+        Assert.Equal((int)ExitCode.Success, result.Code);
+        Assert.StartsWith("hv: auto: backend Emulated; Kvm cannot run here: /dev/hv-no-such-device does not exist", result.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Auto_takes_a_backend_that_counts_where_instructions_are_limited()
+    {
+        HvResult result = HvProcess.Run("demo", "--backend", "auto", "--max-instructions", "100000000");
+        Assert.Equal((int)ExitCode.Success, result.Code);
+        Assert.StartsWith("hv: auto: backend Emulated; Kvm ", result.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Auto_takes_Kvm_where_it_can_do_what_the_guest_needs()
+    {
+        Assert.SkipUnless(HvProcess.AvailableBackends.Contains("Kvm"), "Kvm cannot run here");
+        using JsonDocument backends = JsonDocument.Parse(HvProcess.Run("backends", "--json").Output);
+        string[] can = [.. Kvm(backends).GetProperty("capabilities").EnumerateArray().Select(c => c.GetString()!)];
+        string expected = can.Contains("Long64") && can.Contains("Long64Exceptions") ? "Kvm" : "Emulated";
+        HvResult result = HvProcess.Run("demo", "--backend", "auto");
+        Assert.Equal((int)ExitCode.Success, result.Code);
+        Assert.StartsWith($"hv: auto: backend {expected}", result.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Backends_names_the_remedy_for_a_device_that_is_missing()
+    {
+        HvResult table = HvProcess.Run("backends", NoDevice);
+        Assert.Equal((int)ExitCode.Success, table.Code);
+        Assert.Contains("not available here: /dev/hv-no-such-device does not exist; load the module", table.Output, StringComparison.Ordinal);
+        using JsonDocument json = JsonDocument.Parse(HvProcess.Run("backends", "--json", NoDevice).Output);
+        JsonElement finding = Assert.Single(Kvm(json).GetProperty("findings").EnumerateArray());
+        Assert.False(finding.GetProperty("works").GetBoolean());
+        Assert.Contains("load the module", finding.GetProperty("remedy").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Backends_says_what_was_tried_where_there_is_a_device()
+    {
+        Assert.SkipUnless(HvProcess.AvailableBackends.Contains("Kvm"), "Kvm cannot run here");
+        string output = HvProcess.Run("backends").Output;
+        foreach (string word in (string[])["API version 12", "real mode", "cost of an exit", "speed in ring 0", "speed in ring 3"])
+            Assert.Contains(word, output, StringComparison.Ordinal);
+        // Every failure has its remedy on the next line.
+        string[] lines = output.Split('\n');
+        for (int i = 0; i < lines.Length; i++)
+        {
+            if (lines[i].Contains(" FAILS ", StringComparison.Ordinal))
+                Assert.Contains("-> ", lines[i + 1], StringComparison.Ordinal);
+        }
+    }
+
+    private static JsonElement Kvm(JsonDocument backends) =>
+        backends.RootElement.EnumerateArray().Single(b => b.GetProperty("name").GetString() == "Kvm");
+}
