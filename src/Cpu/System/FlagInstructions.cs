@@ -13,7 +13,7 @@ internal static class FlagInstructions
         if (!TryInterruptFlag(ref s, ref op))
             return;
         p.Finish(ref s, ref op);
-        FlagWrite.Write(ref s, p, FlagWrite.Read(ref s) & ~Rflags.If);
+        FlagWrite.Change(ref s, p, FlagWrite.Read(ref s) & ~Rflags.If);
     }
 
     public static void Sti(ref CpuState s, ref Op op, Processor p)
@@ -25,7 +25,7 @@ internal static class FlagInstructions
         // Only a change from 0 holds interrupts off for one more instruction (SDM 3A 6.8.1), so that STI; RET and STI; HLT are safe.
         if ((flags & Rflags.If) == 0)
             s.Sys.Shadow |= InterruptShadow.Sti;
-        FlagWrite.Write(ref s, p, flags | Rflags.If);
+        FlagWrite.Change(ref s, p, flags | Rflags.If);
     }
 
     public static void Pushf(ref CpuState s, ref Op op, Processor p)
@@ -55,7 +55,7 @@ internal static class FlagInstructions
         s.Gpr.Rsp = Stacks.Moved(ref s, (ulong)size);
         p.Finish(ref s, ref op);
         // A popped RF is dropped: it would suppress the next instruction's breakpoint (SDM 2B POPF).
-        FlagWrite.Write(ref s, p, FlagWrite.Read(ref s) & ~mask | value & mask & ~Rflags.Rf);
+        FlagWrite.Change(ref s, p, FlagWrite.Read(ref s) & ~mask | value & mask & ~Rflags.Rf);
     }
 
     public static void Clac(ref CpuState s, ref Op op, Processor p) => AlignmentFlag(ref s, ref op, p, 0);
@@ -72,7 +72,7 @@ internal static class FlagInstructions
         }
 
         p.Finish(ref s, ref op);
-        FlagWrite.Write(ref s, p, FlagWrite.Read(ref s) & ~Rflags.Ac | value);
+        FlagWrite.Change(ref s, p, FlagWrite.Read(ref s) & ~Rflags.Ac | value);
     }
 
     /// <summary>CLI and STI need CPL at most IOPL; virtual-8086 code, at CPL 3, thus needs IOPL 3. (VME and PVI are not offered.)</summary>

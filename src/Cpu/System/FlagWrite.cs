@@ -20,6 +20,20 @@ internal static class FlagWrite
         p.ModeChanged(ref s);
     }
 
+    /// <summary>As <see cref="Write"/>, for the flag instructions, after which nothing but flags has changed: unless AC or VM did, no access right and
+    /// no mode depends on it.</summary>
+    public static void Change(ref CpuState s, Processor p, ulong value)
+    {
+        if (((s.Gpr.Rflags ^ value) & (Rflags.Ac | Rflags.Vm)) != 0)
+        {
+            Write(ref s, p, value);
+            return;
+        }
+
+        s.Gpr.Rflags = value & Rflags.Defined | Rflags.Fixed;
+        Flags.Put(ref s, value);
+    }
+
     /// <summary>Replaces the bits in <paramref name="mask"/> while the run loop holds control, when RFLAGS itself is exact.</summary>
     public static void Apply(ref CpuState s, Processor p, ulong value, ulong mask) => Write(ref s, p, s.Gpr.Rflags & ~mask | value & mask);
 
