@@ -240,6 +240,7 @@ public abstract unsafe partial class Processor
             return false;
         }
 
+        NoteFetch(linear);
         host = resolved.Host;
         physical = resolved.Slot;
         return true;

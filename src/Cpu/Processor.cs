@@ -30,11 +30,13 @@ public abstract unsafe partial class Processor : IDisposable
     private const ulong RflagsVm = 1 << 17, Cr0Am = 1 << 18;
 
     private const int LookupBytes = LookupEntry.Count * 32;
-    private const int MostKeys = 16;
+    private const int MostKeys = 16, FetchedWords = 64;
 
     private readonly CpuState* _state;
     private readonly bool _ownsCode;
     private readonly (ModeKey Key, ulong Ticket)[] _tickets = new (ModeKey, ulong)[MostKeys];
+    // The linear pages that blocks under the present tickets were fetched from, as a filter: one bit a page, many pages to a bit.
+    private readonly ulong[] _fetchedPages = new ulong[FetchedWords];
     private int _nextTicket;
     private ModeKey _key;
     private bool _placed, _disposed;
@@ -177,6 +179,7 @@ public abstract unsafe partial class Processor : IDisposable
     internal void RenewTickets()
     {
         Array.Clear(_tickets);
+        Array.Clear(_fetchedPages);
         State.Ticket = TicketOf(_key);
     }
 
@@ -193,6 +196,19 @@ public abstract unsafe partial class Processor : IDisposable
         NativeMemory.AlignedFree((void*)_state->Lookup);
         NativeMemory.AlignedFree(_state);
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Whether code may have been fetched from the page of <paramref name="linear"/> under a present ticket.</summary>
+    private bool HasFetchedFrom(ulong linear)
+    {
+        ulong page = linear >> 12;
+        return (_fetchedPages[page / 64 % FetchedWords] >> (int)(page % 64) & 1) != 0;
+    }
+
+    private void NoteFetch(ulong linear)
+    {
+        ulong page = linear >> 12;
+        _fetchedPages[page / 64 % FetchedWords] |= 1UL << (int)(page % 64);
     }
 
     private ulong TicketOf(ModeKey key)

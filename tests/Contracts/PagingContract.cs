@@ -138,6 +138,29 @@ public abstract class PagingContract(BackendUnderTest subject) : ContractTest(su
 
     [Theory]
     [MemberData(nameof(Modes.Paged), MemberType = typeof(Modes))]
+    public void Invlpg_takes_up_a_changed_entry_of_a_page_of_code(CodeMode mode)
+    {
+        // mov ecx, 1; ret and mov ecx, 2; ret.
+        GuestImage image = GuestImage.Of(mode, c => { }).With(Page, 0xB9, 1, 0, 0, 0, 0xC3).With(Other, 0xB9, 2, 0, 0, 0, 0xC3);
+        ulong entry = image.Tables!.EntryAddress(Page).Value;
+        image.WithCode(GuestLayout.Code, c =>
+        {
+            c.call((ulong)Page);
+            c.call((ulong)Page);
+            c.Store(0, ecx);
+            c.mov(__dword_ptr[(long)entry], (int)(Other | 7));
+            c.invlpg(__byte_ptr[(long)Page + 0x800]);
+            c.call((ulong)Page);
+            c.Store(1, ecx);
+            c.Done();
+        });
+        using VcpuHarness run = Start(image);
+        run.RunToEnd();
+        Assert.Equal((1UL, 2UL), (run.Result(0), run.Result(1)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Modes.Paged), MemberType = typeof(Modes))]
     public void A_write_across_pages_is_all_or_nothing(CodeMode mode)
     {
         GuestImage image = GuestImage.Of(mode, c =>

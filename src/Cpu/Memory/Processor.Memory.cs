@@ -250,7 +250,12 @@ public abstract unsafe partial class Processor
             return true;
         resolved.Host = page + (nint)(linear & 0xFFF);
         if (access == AccessKind.Execute)
+        {
+            if (walk.PageSize > 4096)
+                _tlb.NoteLarge(linear, walk.PageSize);
             return true;
+        }
+
         if (write)
             resolved.HasCode = Code.HasCode(slot.Value);
         // Data breakpoints are seen here only, so nothing is cached while there are any (MOV DR flushes).
@@ -381,11 +386,11 @@ public abstract unsafe partial class Processor
         RenewTickets();
     }
 
-    /// <summary>Drops the translation of one linear page.</summary>
+    /// <summary>Drops the translation of one linear page. Links between blocks stay valid unless code was fetched from it.</summary>
     public void FlushTlbPage(ulong linear)
     {
-        _tlb.FlushPage(linear);
-        RenewTickets();
+        if (_tlb.FlushPage(linear) || HasFetchedFrom(linear))
+            RenewTickets();
     }
 
     internal void FlushWriteTranslations() => _tlb.FlushWrites();

@@ -93,12 +93,13 @@ internal sealed unsafe class TranslationCache : IDisposable
     }
 
     /// <summary>Empties one page, and with it all large pages when the address may lie in one (SDM 3A 4.10.4.1 allows more to go).</summary>
-    internal void FlushPage(ulong linear)
+    /// <returns>Whether more than the page went.</returns>
+    internal bool FlushPage(ulong linear)
     {
         if (_hasLarge && ((linear ^ _largeBase) & _largeMask) == 0)
         {
             Flush();
-            return;
+            return true;
         }
 
         int index = (int)((linear >> 12) & (Entries - 1));
@@ -107,6 +108,8 @@ internal sealed unsafe class TranslationCache : IDisposable
             if (_entries[i].Tag == (linear & ~0xFFFUL))
                 _entries[i].Tag = Empty;
         }
+
+        return false;
     }
 
     /// <summary>Empties all write entries: they promise marked and code-free pages.</summary>
@@ -130,7 +133,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     public void Dispose() => NativeMemory.AlignedFree(_entries);
 
     // One region that covers all large pages seen: INVLPG anywhere in it empties all.
-    private void NoteLarge(ulong linear, ulong pageSize)
+    internal void NoteLarge(ulong linear, ulong pageSize)
     {
         ulong mask = ~(pageSize - 1);
         if (!_hasLarge)
