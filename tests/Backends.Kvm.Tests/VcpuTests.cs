@@ -286,4 +286,47 @@ public class VcpuTests
         Assert.Equal(ExitReason.InternalError, exit.Reason);
         Assert.Contains("EFAULT", guest.Vcpu.LastFailure, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void An_instruction_that_the_kernel_cannot_emulate_is_an_internal_error_that_names_its_bytes()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.Long64);
+        Assert.SkipWhen(backend.Capabilities.HasFlag(BackendCapabilities.SoftwareInterrupts), "this host's KVM runs INT3 in 64-bit mode");
+        using var guest = new TestGuest(backend, a => a.int3(), long64: true);
+        Assert.Equal(ExitReason.InternalError, guest.Run().Reason);
+        Assert.Contains("KVM_EXIT_INTERNAL_ERROR at RIP 0x1000: suberror 1, the kernel cannot emulate the instruction CC", guest.Vcpu.LastFailure,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_signal_that_nobody_asked_for_does_not_end_the_run()
+    {
+        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
+        using var guest = new TestGuest(backend, a =>
+        {
+            var top = a.CreateLabel();
+            a.mov(cx, 20000);
+            a.Label(ref top);
+            a.dec(cx);
+            a.jnz(top);
+            a.hlt();
+        });
+        int thread = Native.Libc.ThreadId(), signals = 0;
+        using var done = new CancellationTokenSource();
+        var sender = new Thread(() =>
+        {
+            while (!done.IsCancellationRequested)
+            {
+                Native.Kick.Interrupt(thread);
+                signals++;
+                Thread.Sleep(1);
+            }
+        });
+        sender.Start();
+        ExitReason reason = guest.Run().Reason;
+        done.Cancel();
+        sender.Join();
+        Assert.Equal(ExitReason.Halt, reason);
+        Assert.True(signals > 0);
+    }
 }
