@@ -2,11 +2,11 @@ using Hv.Backends.Emulated;
 using Hv.Backends.Kvm;
 using Hv.Backends.Svm;
 using Hv.Backends.Vmx;
+using Hv.Core;
 using Hv.Core.Machine;
 using Hv.Core.Memory;
 using Hv.Core.Msr;
 using Hv.Core.Registers;
-using Hv.Core;
 using Iced.Intel;
 using Microsoft.Extensions.DependencyInjection;
 
