@@ -11,6 +11,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Cpu;
 
 /// <summary>What the run loop needs and does not depend on the layer: finding blocks, pending events, completion.</summary>
+// SAFETY: blocks and look-up entries are the code cache's and the processor's own; a ticket shows that a block kept by address is alive.
 public abstract unsafe partial class Processor
 {
     private const ulong RflagsIf = 1 << 9;

@@ -25,6 +25,7 @@ namespace Hv.Cpu;
 /// calls <see cref="Raise(ref CpuState, ref Op, byte)"/> and returns, having changed nothing; an access below that fails has recorded the fault
 /// already.
 /// </remarks>
+// SAFETY: the state block and the look-up table are allocated in the constructor and freed in Dispose alone.
 public abstract unsafe partial class Processor : IDisposable
 {
     private const ulong RflagsVm = 1 << 17, Cr0Am = 1 << 18;
@@ -54,7 +55,7 @@ public abstract unsafe partial class Processor : IDisposable
         Code = code ?? new CodeCache(memory);
         // SAFETY: freed in Dispose only; zeroed, 64-byte aligned.
         _state = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
-        *_state = default;
+        *_state = new CpuState { RipReach = CpuState.RipReachValue };
         void* lookup = NativeMemory.AlignedAlloc(LookupBytes, 64);
         NativeMemory.Clear(lookup, LookupBytes);
         _state->Lookup = (nint)lookup;

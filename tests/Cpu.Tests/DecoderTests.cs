@@ -52,6 +52,18 @@ public sealed class DecoderTests
         Assert.True(valid > compared / 4, $"{valid} of {compared} were valid");
     }
 
+    [Theory]
+    [InlineData("26F365656565656565F0410FC39F924C0000", DecodeStatus.TooLong)] // F3 MOVNTI with LOCK: silicon gives #GP, not #UD
+    [InlineData("2626262626262626262626F30FC39F00000000", DecodeStatus.TooLong)]
+    [InlineData("26262626262626262626F30FC307", DecodeStatus.Undefined)]
+    [InlineData("F0F30FC3070000000000000000000000", DecodeStatus.Undefined)]
+    [InlineData("26262626262626262626F0C7050000000000000000", DecodeStatus.TooLong)] // LOCK MOV
+    public void An_undefined_instruction_of_more_than_15_bytes_is_too_long(string bytes, object expected)
+    {
+        var op = default(Op);
+        Assert.Equal(expected, Decode.Decoder.Decode(Convert.FromHexString(bytes), KeyOf(64), ref op));
+    }
+
     private static ModeKey KeyOf(int bits) => new(bits switch { 16 => 0, 32 => ModeKey.Code32, _ => ModeKey.Code64 });
 
     /// <summary>Half of the samples get prefixes and escape bytes, which random bytes seldom have together.</summary>

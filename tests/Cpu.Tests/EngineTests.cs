@@ -194,6 +194,46 @@ public sealed class EngineTests
         Assert.Equal(0xFFFF_FFFFUL, guest.Gpr.Rax);
     }
 
+    [Theory]
+    [InlineData(0, int.MaxValue)]
+    [InlineData(3, int.MaxValue)]
+    [InlineData(3, int.MaxValue - 8)]
+    [InlineData(3, int.MinValue)]
+    public void An_operand_2_GiB_from_RIP_is_where_the_manual_says(int nops, int displacement)
+    {
+        // SDM 2A 2.2.1.6: the 32-bit displacement is sign-extended and added to the 64-bit RIP of the next instruction.
+        using Guest guest = Guest.Long().With([.. Enumerable.Repeat((byte)0x90, nops), 0x8B, 0x05, .. BitConverter.GetBytes(displacement)]);
+        Assert.Equal(14, guest.RunToException());
+        Assert.Equal(Guest.Code + (ulong)nops + 6 + (ulong)displacement, guest.Cpu.Event.Address);
+    }
+
+    [Fact]
+    public void ENTER_that_faults_has_pushed_nothing()
+    {
+        using Guest guest = Guest.Long().With(0xC8, 0x10, 0x00, 0x02);
+        guest.Memory.TryWrite(new Gpa(Guest.Stack - 8), 0x1122_3344_5566_7788UL);
+        guest.Gpr.Rbp = 0x7FFF_0000_0008;
+        Assert.Equal(14, guest.RunToException());
+        Assert.Equal((0x7FFF_0000_0000UL, 0UL), (guest.Cpu.Event.Address, guest.Cpu.Event.Value));
+        Assert.Equal((Guest.Stack, 0x1122_3344_5566_7788UL), (guest.Gpr.Rsp, guest.Read(Guest.Stack - 8)));
+    }
+
+    [Theory]
+    [InlineData(0xAA, true)] // STOSB
+    [InlineData(0xA4, true)] // MOVSB
+    [InlineData(0xAC, false)] // LODSB
+    public void A_data_breakpoint_stops_a_REP_after_the_element_that_hit(byte opcode, bool writes)
+    {
+        // SDM 3B 18.3.1.2: a data breakpoint is a trap, within a REP after the iteration.
+        using Guest guest = Guest.Long().With(0xF3, opcode, 0xF4);
+        (guest.Gpr.Rcx, guest.Gpr.Rdi, guest.Gpr.Rsi) = (200, Guest.Data, writes ? Guest.Data + 0x1000 : Guest.Data);
+        guest.Cpu.State.Sys.Dr0 = Guest.Data + 100;
+        guest.Cpu.State.Sys.Dr7 = 0x400 | 2 | (writes ? 1u : 3u) << 16;
+        guest.Changed();
+        Assert.Equal(1, guest.RunToException());
+        Assert.Equal((99UL, Guest.Data + 101), (guest.Gpr.Rcx, writes ? guest.Gpr.Rdi : guest.Gpr.Rsi));
+    }
+
     [Fact]
     public void A_fault_in_the_middle_of_a_block_gives_back_what_was_not_run()
     {

@@ -37,13 +37,44 @@ public sealed class Guest : IDisposable
 {
     public const ulong Code = 0x1000, Stack = 0x9000, Data = 0x10000, Tables = 0x100000;
 
-    public GuestMemory Memory { get; } = GuestMemory.OfSize(4 << 20);
+    private readonly bool _ownsMemory;
+
+    public GuestMemory Memory { get; }
 
     public Processor<TestLayer> Cpu { get; }
 
     public ref GeneralRegisters Gpr => ref Cpu.State.Gpr;
 
-    private Guest() => Cpu = new Processor<TestLayer>(Memory, new CpuidTable([]), default);
+    private Guest(Guest? other = null)
+    {
+        _ownsMemory = other is null;
+        Memory = other?.Memory ?? GuestMemory.OfSize(4 << 20);
+        Cpu = new Processor<TestLayer>(Memory, new CpuidTable([]), default, other?.Cpu.Code);
+    }
+
+    /// <summary>A second processor with this one's memory, decoded code and state; dispose it first.</summary>
+    public Guest Second()
+    {
+        var guest = new Guest(this);
+        guest.Cpu.State.Sys = Cpu.State.Sys;
+        guest.Start();
+        return guest;
+    }
+
+    /// <summary>Writes code to <see cref="Code"/>, and runs so many of its instructions.</summary>
+    public RunResult Execute(int count, params ReadOnlySpan<byte> code)
+    {
+        Memory.TryWrite(new Gpa(Code), code);
+        Gpr.Rip = Code;
+        return Cpu.Run(count);
+    }
+
+    /// <summary>Takes over system registers that were set directly.</summary>
+    public void Changed()
+    {
+        Cpu.FlushTlb(false);
+        Cpu.ModeChanged(ref Cpu.State);
+    }
 
     /// <summary>64-bit code at CPL 0, the first 4 MiB identity-mapped by 2 MiB pages, writable and for users.</summary>
     public static Guest Long()
@@ -133,7 +164,8 @@ public sealed class Guest : IDisposable
     public void Dispose()
     {
         Cpu.Dispose();
-        Memory.Dispose();
+        if (_ownsMemory)
+            Memory.Dispose();
     }
 
     private void Flat()
@@ -148,7 +180,6 @@ public sealed class Guest : IDisposable
         Gpr.Rflags = 2;
         Gpr.Rsp = Stack;
         Gpr.Rip = Code;
-        Cpu.FlushTlb(false);
-        Cpu.ModeChanged(ref Cpu.State);
+        Changed();
     }
 }

@@ -9,6 +9,7 @@ namespace Hv.Cpu.Blocks;
 /// Decodes a block: instructions from one RIP on, to a branch, an instruction that may change what decoding depends on, the end of the page, or
 /// <see cref="MostInstructions"/>. An instruction that crosses into the next page is a block of its own, valid for both pages.
 /// </summary>
+// SAFETY: writes only inside the room that CodeCache.Reserve gave, and reads code only up to the end of a page of a memory slot.
 internal static unsafe class BlockBuilder
 {
     internal const int MostInstructions = 48;
@@ -73,12 +74,26 @@ internal static unsafe class BlockBuilder
         if (op.Kind is OpKind.Invalid or OpKind.FetchViolation)
             return;
         if (op.IsMemory && op.Base == CpuState.BlockRipOffset)
-            op.Displacement += at + op.Length;
+            FoldRip(ref op, at + op.Length);
         if (OpInfo.IsRelativeBranch(op.Kind))
         {
             ulong target = source.Rip + (ulong)at + op.Length + op.Immediate;
             op.Immediate = source.Key.Is64 ? target : op.SizeLog2 == 1 ? (ushort)target : (uint)target;
         }
+    }
+
+    /// <summary>Makes the displacement of a RIP-relative operand count from the block's first instruction. Within a page's length of 2 GiB the sum does not fit:
+    /// then the unused index register brings in the rest.</summary>
+    private static void FoldRip(ref Op op, int distance)
+    {
+        long displacement = (long)op.Displacement + distance;
+        if (displacement > int.MaxValue)
+        {
+            displacement -= CpuState.RipReachValue;
+            op.Index = CpuState.RipReachOffset;
+        }
+
+        op.Displacement = (int)displacement;
     }
 
     /// <summary>The instruction runs into the next page: fetches that page and decodes again over both.</summary>

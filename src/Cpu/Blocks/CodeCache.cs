@@ -12,6 +12,7 @@ namespace Hv.Cpu.Blocks;
 /// processors, which run on one thread. When the arena is full everything is dropped. A block whose code is written dies: its operations are bound to
 /// a handler that leaves, so that a block may change itself while it runs.
 /// </summary>
+// SAFETY: every address is inside the arena, which Reserve bounds and Dispose alone frees.
 public sealed unsafe class CodeCache : IMemoryObserver, IDisposable
 {
     /// <summary>Bytes of code that one bit of a page's map stands for: a store elsewhere in the page kills nothing.</summary>

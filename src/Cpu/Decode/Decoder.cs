@@ -100,7 +100,9 @@ internal ref struct Decoder
             return;
         if (row.Kind == OpKind.Invalid)
         {
-            _status = DecodeStatus.Undefined;
+            SkipUndefined(map, opcode);
+            if (_status == DecodeStatus.Ok)
+                _status = DecodeStatus.Undefined;
             return;
         }
 
@@ -126,6 +128,22 @@ internal ref struct Decoder
             (op.Kind, op.Shape, op.Rm) = (OpKind.Xchg, OpShape.RmReg, 8 * 8);
         else if (op.Kind == OpKind.Cmpxchg8b && (_rex & 8) != 0)
             op.Kind = OpKind.Cmpxchg16b;
+    }
+
+    /// <summary>Passes over the operands of an opcode that its prefixes or ModRM make undefined: the processor finds an instruction's length, which may be too
+    /// much, by its opcode alone, before it asks whether the instruction exists.</summary>
+    private void SkipUndefined(int map, byte opcode)
+    {
+        Operands operands = map switch { OpcodeTable.Map0F38 => Operands.ModRm, OpcodeTable.Map0F3A => Operands.ModRm | Operands.Ib, _ => 0 };
+        for (int prefix = 0; operands == 0 && prefix < OpcodeTable.PrefixKinds; prefix++)
+        {
+            ref readonly Row row = ref OpcodeTable.Find(_is64, map, prefix, opcode);
+            operands = (row.Operands & Operands.Group) != 0 ? Operands.ModRm : row.Kind != OpKind.Invalid ? row.Operands : 0;
+        }
+
+        var op = new Op { Form = (OpForm)SizeLog2(operands) | (OpForm)(AddressLog2() << 2) };
+        Operand(ref op, operands, opcode);
+        Immediate(ref op, operands);
     }
 
     private byte Prefixes()

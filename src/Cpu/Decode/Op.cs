@@ -30,7 +30,8 @@ public struct Op
 
     /// <summary>Byte offsets into the state block of a memory operand's base and index: a general register, <c>CpuState.ZeroOffset</c> when absent,
     /// or
-    /// <c>CpuState.BlockRipOffset</c> for RIP-relative operands, whose displacement then counts from the block's first instruction.</summary>
+    /// <c>CpuState.BlockRipOffset</c> for RIP-relative operands, whose displacement then counts from the block's first instruction
+    /// (with <c>CpuState.RipReachOffset</c> as the index where that exceeds 31 bits).</summary>
     public byte Base, Index;
 
     /// <summary>The index's shift, 0..3.</summary>

@@ -16,7 +16,10 @@ internal static class OpcodeTable
     /// <summary>Maps: one byte, 0F, 0F38, 0F3A; the same under VEX follow (VEX has no one-byte map).</summary>
     internal const int OneByteMap = 0, Map0F = 1, Map0F38 = 2, Map0F3A = 3, VexMaps = 4;
 
-    private const int Maps = 8, Modes = 2, PrefixKinds = 4;
+    /// <summary>Forms of an opcode by mandatory prefix: none, 66, F3, F2.</summary>
+    internal const int PrefixKinds = 4;
+
+    private const int Maps = 8, Modes = 2;
 
     // A group holds 8 memory forms by ModRM.reg, then 64 register forms by ModRM.reg and rm.
     private const int GroupSize = 72;

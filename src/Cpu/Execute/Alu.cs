@@ -267,6 +267,7 @@ internal readonly struct ImmSource : ISource
 }
 
 /// <summary>Chooses among <see cref="AluHandlers"/>.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class AluBinder
 {
     internal static nint Bind(ref Op op, BindContext context)

@@ -260,6 +260,7 @@ internal static class BmiHandlers
 }
 
 /// <summary>Chooses among <see cref="BitHandlers"/> and <see cref="BmiHandlers"/>.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class BitBinder
 {
     // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler, throughout.

@@ -153,6 +153,7 @@ internal static class BranchHandlers
 }
 
 /// <summary>Chooses among <see cref="BranchHandlers"/>.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class BranchBinder
 {
     // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler, throughout.

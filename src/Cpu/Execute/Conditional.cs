@@ -45,6 +45,7 @@ internal static class ConditionalHandlers
 }
 
 /// <summary>Chooses among <see cref="ConditionalHandlers"/>.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class ConditionalBinder
 {
     internal static nint Bind(in Op op, BindContext context)

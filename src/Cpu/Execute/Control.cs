@@ -5,6 +5,7 @@ using Hv.Cpu.State;
 namespace Hv.Cpu.Execute;
 
 /// <summary>Handlers that the machinery of blocks needs itself.</summary>
+// SAFETY: takes the addresses of static methods that have the handlers' signature; the running block outlives its handlers.
 internal static unsafe class Control
 {
     // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler.

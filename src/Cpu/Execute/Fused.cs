@@ -63,6 +63,7 @@ internal static class FusedHandlers
 }
 
 /// <summary>Chooses among <see cref="FusedHandlers"/>.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class FusedBinder
 {
     // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler, throughout.

@@ -280,6 +280,7 @@ internal static class MoveHandlers
 }
 
 /// <summary>Chooses among <see cref="MoveHandlers"/>.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class MoveBinder
 {
     // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler, throughout.

@@ -176,6 +176,7 @@ internal static class MultiplyHandlers
 }
 
 /// <summary>Chooses among <see cref="MultiplyHandlers"/>.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class MultiplyBinder
 {
     internal static nint Bind(in Op op, BindContext context) => op.SizeLog2 switch

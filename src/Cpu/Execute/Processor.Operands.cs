@@ -40,11 +40,12 @@ public abstract partial class Processor
         return false;
     }
 
-    /// <summary>Checks that a range of the stack could be written. False: the fault is recorded.</summary>
+    /// <summary>Checks that a range of the stack could be written, or else read. False: the fault is recorded.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal bool TryProbeStack<TStack>(ref CpuState s, ref Op op, ulong offset, int size) where TStack : struct, IStack
+    internal bool TryProbeStack<TStack>(ref CpuState s, ref Op op, ulong offset, int size, AccessKind access = AccessKind.Write)
+        where TStack : struct, IStack
     {
-        ulong at = TStack.Linear(ref s, ref op, this, offset, size, true);
+        ulong at = TStack.Linear(ref s, ref op, this, offset, size, access == AccessKind.Write);
         if (s.Attention != 0)
             return false;
         if (!IsReachable(ref s, SegmentNumber.Ss, at, size))
@@ -59,7 +60,7 @@ public abstract partial class Processor
             return false;
         }
 
-        if (TryProbeWrite(ref s, at, size, s.Sys.Cpl))
+        if (TryProbe(ref s, at, size, access, IsUser))
             return true;
         Abort(ref s, ref op);
         return false;

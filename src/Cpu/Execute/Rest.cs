@@ -152,6 +152,7 @@ internal static class RestHandlers
 }
 
 /// <summary>Chooses among <see cref="RestHandlers"/> and the string handlers.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class RestBinder
 {
     internal static nint Bind(in Op op, BindContext context)

@@ -204,6 +204,7 @@ internal static class ShiftHandlers
 }
 
 /// <summary>Chooses among <see cref="ShiftHandlers"/>.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class ShiftBinder
 {
     // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler, throughout.

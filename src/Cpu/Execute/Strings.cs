@@ -166,6 +166,7 @@ internal readonly struct CmpsOp : IString
 }
 
 /// <summary>Bulk work on host memory.</summary>
+// SAFETY: the caller has shown by translation-cache hits that each range lies inside one page of a memory slot.
 internal static unsafe class Span
 {
     // SAFETY, throughout: the caller has shown by translation-cache hits that the ranges lie inside one page each.
@@ -220,6 +221,7 @@ internal static class StringHandlers
 }
 
 /// <summary>Chooses among <see cref="StringHandlers"/>.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class StringBinder
 {
     internal static nint Bind(in Op op) => op.Kind switch

@@ -10,6 +10,7 @@ namespace Hv.Cpu.Execute;
 /// caller's locals have no address taken (docs/adr/0021-tail-threaded-handlers.md). Every handler is therefore compiled with
 /// <see cref="MethodImplOptions.AggressiveOptimization"/>, and these methods are inlined into it.
 /// </summary>
+// SAFETY: Op.Handler is set by the binders alone, to static methods of this signature; an operation that leaves ends every block.
 internal static unsafe class Threading
 {
     internal const MethodImplOptions Handler = MethodImplOptions.AggressiveOptimization;

@@ -76,6 +76,7 @@ internal static class UnaryHandlers
 }
 
 /// <summary>Chooses among <see cref="UnaryHandlers"/>.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class UnaryBinder
 {
     internal static nint Bind(in Op op, BindContext context) => op.Kind switch

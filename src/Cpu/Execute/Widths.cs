@@ -41,6 +41,7 @@ internal static class Registers
     internal static ref byte ByteAt(ref CpuState s, int offset) => ref Unsafe.AddByteOffset(ref Unsafe.As<CpuState, byte>(ref s), (nint)offset);
 }
 
+// SAFETY: a handler passes an address that a translation-cache hit gave: inside one page of a memory slot, with the width's bytes left in it.
 internal readonly unsafe struct W8 : IWidth
 {
     public static int Bits => 8;
@@ -54,6 +55,7 @@ internal readonly unsafe struct W8 : IWidth
     [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void Store(nint host, ulong value) => *(byte*)host = (byte)value;
 }
 
+// SAFETY: a handler passes an address that a translation-cache hit gave: inside one page of a memory slot, with the width's bytes left in it.
 internal readonly unsafe struct W16 : IWidth
 {
     public static int Bits => 16;
@@ -68,6 +70,7 @@ internal readonly unsafe struct W16 : IWidth
     public static void Store(nint host, ulong value) => Unsafe.WriteUnaligned((void*)host, (ushort)value);
 }
 
+// SAFETY: a handler passes an address that a translation-cache hit gave: inside one page of a memory slot, with the width's bytes left in it.
 internal readonly unsafe struct W32 : IWidth
 {
     public static int Bits => 32;
@@ -83,6 +86,7 @@ internal readonly unsafe struct W32 : IWidth
     public static void Store(nint host, ulong value) => Unsafe.WriteUnaligned((void*)host, (uint)value);
 }
 
+// SAFETY: a handler passes an address that a translation-cache hit gave: inside one page of a memory slot, with the width's bytes left in it.
 internal readonly unsafe struct W64 : IWidth
 {
     public static int Bits => 64;

@@ -121,9 +121,7 @@ internal ref struct PageWalker
 
     private readonly bool WalkPae(ulong linear, ref Walk walk)
     {
-        // The processor loads the four directory pointers at a CR3 write; hv reads them at each walk, which differs only for a guest that changes
-        // them in memory without loading CR3 again, and asks for the same (SDM 3A 4.4.1).
-        ulong pointer = _processor.ReadTable((_sys.Cr3 & 0xFFFF_FFE0) + ((linear >> 30) & 3) * 8, 8);
+        ulong pointer = _processor.DirectoryPointer((int)(linear >> 30) & 3, _sideEffects);
         if (_processor.State.Attention != 0 || (pointer & Present) == 0)
             return false;
         if ((pointer & 0xFFF0_0000_0000_01E6) != 0)

@@ -12,6 +12,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Cpu;
 
 /// <summary>Linear memory off the fast path: translation, faults, page crossings, holes, pages with decoded code.</summary>
+// SAFETY: host addresses come from GuestMemory.HostPage, and an access does not cross the page that it gave.
 public abstract unsafe partial class Processor
 {
     private const ulong Cr0Pg = 1UL << 31, Cr4Smap = 1 << 21, EferLma = 1 << 10, RflagsAc = 1 << 18;
@@ -19,6 +20,10 @@ public abstract unsafe partial class Processor
     private readonly TranslationCache _tlb = new();
     // A store killed decoded code: a string instruction that is under way leaves, so that it is decoded again.
     private bool _codeHit;
+
+    // PAE's directory pointers, while they are loaded.
+    private readonly ulong[] _directory = new ulong[4];
+    private bool _hasDirectory;
     private int _bank = TranslationCache.SupervisorSmapBank;
 
     /// <summary>A linear page resolved for one access.</summary>
@@ -58,8 +63,6 @@ public abstract unsafe partial class Processor
         ulong value = 0;
         if (!LoadLinear(ref s, linear, size, access, IsUser, false, ref value))
             Abort(ref s, ref op);
-        else if (WatchesAccesses)
-            DebugTraps.Access(ref s, linear, size, false);
         return value;
     }
 
@@ -73,12 +76,7 @@ public abstract unsafe partial class Processor
         if (!CheckCanonical(ref s, ref op, linear, size))
             return false;
         if (StoreLinear(ref s, linear, size, IsUser, false, value))
-        {
-            if (WatchesAccesses)
-                DebugTraps.Access(ref s, linear, size, true);
             return true;
-        }
-
         Abort(ref s, ref op);
         return false;
     }
@@ -289,6 +287,29 @@ public abstract unsafe partial class Processor
         return value;
     }
 
+    /// <summary>One of PAE's four directory pointers. They are loaded together when CR3 is (SDM 3A 4.4.1), which is to say by the first walk after translations
+    /// were dropped: the fetch of the next instruction. Later writes to them in memory are not seen. 0 with attention set: an event on their address.</summary>
+    /// <param name="index">0 to 3.</param>
+    /// <param name="keep">Whether they are kept: false for a host's look at a guest, which must leave no trace.</param>
+    internal ulong DirectoryPointer(int index, bool keep)
+    {
+        ref CpuState s = ref State;
+        ulong table = s.Sys.Cr3 & 0xFFFF_FFE0;
+        if (_hasDirectory)
+            return _directory[index];
+        if (!keep)
+            return ReadTable(table + (ulong)index * 8, 8);
+        for (int i = 0; i < _directory.Length; i++)
+        {
+            _directory[i] = ReadTable(table + (ulong)i * 8, 8);
+            if (s.Attention != 0)
+                return 0;
+        }
+
+        _hasDirectory = true;
+        return _directory[index];
+    }
+
     /// <summary>Sets accessed and dirty bits in a page-table entry, atomically (SDM 3A 4.8).</summary>
     internal void MarkTable(ulong address, int size, ulong bits)
     {
@@ -351,12 +372,14 @@ public abstract unsafe partial class Processor
     /// <param name="linear">The first byte; the range is canonical.</param>
     /// <param name="size">Bytes, 1 to 4096.</param>
     /// <param name="cpl">The privilege of the writes: 3 is a user's.</param>
-    public bool TryProbeWrite(ref CpuState s, ulong linear, int size, int cpl)
+    public bool TryProbeWrite(ref CpuState s, ulong linear, int size, int cpl) => TryProbe(ref s, linear, size, AccessKind.Write, cpl == 3);
+
+    private bool TryProbe(ref CpuState s, ulong linear, int size, AccessKind access, bool user)
     {
-        if (!TryResolve(ref s, linear, AccessKind.Write, cpl == 3, false, out _))
+        if (!TryResolve(ref s, linear, access, user, false, out _))
             return false;
         ulong last = Wrap(ref s, linear + (ulong)(size - 1));
-        return (linear ^ last) < 4096 || TryResolve(ref s, last & ~0xFFFUL, AccessKind.Write, cpl == 3, false, out _);
+        return (linear ^ last) < 4096 || TryResolve(ref s, last & ~0xFFFUL, access, user, false, out _);
     }
 
     /// <summary>Translates a linear address with the present paging, without side effects on the guest.</summary>
@@ -375,13 +398,14 @@ public abstract unsafe partial class Processor
         return mapped;
     }
 
-    /// <summary>Drops translations: all, or all but global ones.</summary>
+    /// <summary>Drops translations: all, or all but global ones; and PAE's directory pointers, which the next walk then loads again.</summary>
     public void FlushTlb(bool keepGlobal)
     {
         if (keepGlobal)
             _tlb.FlushNonGlobal();
         else
             _tlb.Flush();
+        _hasDirectory = false;
         SelectBank(ref State);
         RenewTickets();
     }

@@ -21,6 +21,7 @@ internal struct TlbEntry
 /// access is allowed, backed by ordinary memory, and (for writes) that the page is
 /// writable, its dirty bit set, marked in the dirty log, and holds no decoded code.
 /// </summary>
+// SAFETY: the banks are allocated here, indexed modulo their size, and freed in Dispose alone.
 internal sealed unsafe class TranslationCache : IDisposable
 {
     /// <summary>Entries in one bank; a power of two.</summary>

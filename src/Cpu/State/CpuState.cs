@@ -28,6 +28,9 @@ public struct CpuState
     /// <summary>RIP of the first instruction of the running block (an offset in CS).</summary>
     public ulong BlockRip;
 
+    /// <summary>Always <see cref="RipReachValue"/>: the index of RIP-relative operands whose displacement from the block's start exceeds 31 bits.</summary>
+    public ulong RipReach;
+
     /// <summary>The running block: the address of its <c>BlockHeader</c>.</summary>
     public nint Block;
 
@@ -75,6 +78,12 @@ public struct CpuState
 
     /// <summary>Byte offset of <see cref="BlockRip"/>: the base of RIP-relative operands.</summary>
     public const int BlockRipOffset = 168;
+
+    /// <summary>Byte offset of <see cref="RipReach"/>.</summary>
+    public const int RipReachOffset = 176;
+
+    /// <summary>More than a block is long, so that the rest of a folded displacement fits 32 bits.</summary>
+    public const int RipReachValue = 8192;
 }
 
 /// <summary>Eight segment bases.</summary>

@@ -141,9 +141,8 @@ public static class ControlRegisters
         (s.Sys.Cr0 & ControlBits.Pg) != 0 && (s.Sys.Cr4 & ControlBits.Pae) != 0 && !Modes.IsLong(ref s);
 
     /// <summary>
-    /// Checks the four page-directory-pointer entries at a CR3 value. One that is present with a reserved bit set is #GP(0) (SDM 3A 4.4.1). The page
-    /// walk reads them
-    /// again, so there is nothing to keep.
+    /// Checks the four page-directory-pointer entries at a CR3 value. One that is present with a reserved bit set is #GP(0) (SDM 3A 4.4.1). The
+    /// first page walk after the write keeps them (<see cref="Processor.DirectoryPointer"/>).
     /// </summary>
     internal static bool TryCheckPdptes(ref CpuState s, Processor p, ulong cr3)
     {

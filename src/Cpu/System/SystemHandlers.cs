@@ -4,6 +4,7 @@ using Hv.Cpu.State;
 namespace Hv.Cpu.System;
 
 /// <summary>The handlers of system instructions, by kind. All of them leave the block.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class SystemHandlers
 {
     /// <summary>The handler of <paramref name="op"/>, or 0 when it is not a system instruction.</summary>

@@ -12,6 +12,7 @@ internal interface IX87Instruction
 }
 
 /// <summary>The eight escape opcodes D8 to DF as tables in the order of ModRM (SDM 2D, tables ). The decoder gives the escape's number in the immediate.</summary>
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class X87Decoding
 {
     // SAFETY: only addresses of static methods are taken, of the one signature that Threading calls.
