@@ -37,13 +37,16 @@ internal sealed class KvmDevice : IDisposable
     }
 
     /// <summary>KVM_CHECK_EXTENSION: 0 when absent. KVM also advertises what does not work here: <see cref="Probing.KvmProbe"/> tries it.</summary>
+    // SAFETY: this ioctl takes a number where others take a pointer.
     public unsafe int Check(uint capability) => Math.Max(0, Libc.Ioctl(Fd, KvmIoctl.CheckExtension, (void*)capability));
 
     /// <inheritdoc/>
     public void Dispose() => _ = Libc.Close(Fd);
 
+    // SAFETY: this ioctl takes no pointer.
     private static unsafe int Size(int fd) => Libc.Ioctl(fd, KvmIoctl.GetVcpuMmapSize, null);
 
+    // SAFETY: null is the pointer of an ioctl that takes none.
     private unsafe string WhatIsMissing(string path)
     {
         int version = Libc.Ioctl(Fd, KvmIoctl.GetApiVersion, null);

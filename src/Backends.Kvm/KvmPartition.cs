@@ -7,6 +7,7 @@ using Hv.Core.Memory;
 namespace Hv.Backends.Kvm;
 
 /// <summary>A virtual machine of /dev/kvm: its slots mirror those of the guest's memory.</summary>
+// SAFETY: pointers go to the kernel for one call each, to locals or fixed memory; slots are removed before the memory behind them.
 public sealed unsafe class KvmPartition : IPartition, IMemoryObserver
 {
     private readonly KvmDevice _device;

@@ -61,6 +61,7 @@ internal static class KvmStateTransfer
     }
 
     /// <summary>Debug registers, XCR0, MSRs, extended state and pending events, by ioctls: for saving, not for the run loop.</summary>
+    // SAFETY: each pointer is to a local, a stack block or a fixed array of the size that the ioctl moves, for one call.
     public static unsafe void SaveRest(int vcpu, VcpuState state)
     {
         ref SystemRegisters s = ref state.System;
@@ -96,6 +97,7 @@ internal static class KvmStateTransfer
 
     /// <summary>The reverse of <see cref="SaveRest"/>. XCR0 goes before the extended state, which KVM checks against it.</summary>
     /// <returns>Null, or which state the kernel refuses as impossible.</returns>
+    // SAFETY: each pointer is to a local, a stack block or a fixed array of the size that the ioctl moves, for one call.
     public static unsafe string? LoadRest(int vcpu, VcpuState state)
     {
         ref SystemRegisters s = ref state.System;
@@ -143,6 +145,7 @@ internal static class KvmStateTransfer
         }
     }
 
+    // SAFETY: each pointer is to a local, a stack block or a fixed array of the size that the ioctl moves, for one call.
     private static unsafe void Msrs(int vcpu, nuint request, string name, Span<ulong> values)
     {
         // SAFETY: struct kvm_msrs is a count and padding, then the entries; the block holds both.

@@ -11,6 +11,7 @@ namespace Hv.Backends.Kvm;
 /// A vCPU of /dev/kvm. Registers travel in the synced part of the shared page, so that an exit costs one ioctl; everything else is fetched only when state is
 /// saved. RIP at an OUT exit differs between hosts and is never written back unless the host changed it.
 /// </summary>
+// SAFETY: the run page is mapped from construction to Dispose and as long as KVM said; ioctls get pointers to locals for one call.
 public sealed unsafe class KvmVcpu : IVcpu
 {
     private const ulong InterruptFlag = 1 << 9;

@@ -21,6 +21,7 @@ internal static class Kick
     /// <summary>Interrupts a thread of this process. A thread that has ended is no error.</summary>
     public static void Interrupt(int thread) => _ = Libc.SignalThread(Libc.ProcessId(), thread, Signal);
 
+    // SAFETY: the handler is native code for the life of the process; null asks for no old action.
     private static unsafe bool Install()
     {
         nint library = NativeLibrary.Load("libc.so.6");

@@ -5,6 +5,7 @@ using Hv.Core;
 namespace Hv.Backends.Kvm.Native;
 
 /// <summary>The request numbers of KVM's ioctls, computed as the kernel's _IOC macros do (asm-generic/ioctl.h), and the calls with their errors.</summary>
+// SAFETY: passes the caller's pointer on to ioctl, whose request number carries the size that the kernel moves.
 internal static unsafe class KvmIoctl
 {
     private const uint Kvm = 0xAE, Write = 1, Read = 2;

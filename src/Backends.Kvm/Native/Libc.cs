@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 namespace Hv.Backends.Kvm.Native;
 
 /// <summary>The few calls of the C library that the backend makes. Each sets the last P/Invoke error.</summary>
+// SAFETY: declarations alone, as the C library's headers have them.
 internal static unsafe partial class Libc
 {
     public const int ReadWrite = 2, CloseOnExec = 0x80000;
