@@ -27,9 +27,6 @@ internal struct BlockHeader
 
     /// <summary>Not 0 when a <c>BlockEnd</c> follows the instructions.</summary>
     public byte EndsByFalling;
-
-    /// <summary>Not 0 once its code has changed.</summary>
-    public byte Dead;
 }
 
 /// <summary>A direct branch's way to its successor; follows the branch among the operations, one for each target.</summary>

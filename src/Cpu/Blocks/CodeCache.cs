@@ -54,9 +54,6 @@ public sealed unsafe class CodeCache : IMemoryObserver, IDisposable
     /// <summary>How often everything was dropped because the arena was full.</summary>
     public long Flushes { get; private set; }
 
-    /// <summary>Blocks decoded so far.</summary>
-    public long BlocksBuilt { get; private set; }
-
     /// <summary>Blocks that died because their code was written.</summary>
     public long BlocksKilled { get; private set; }
 
@@ -129,7 +126,6 @@ public sealed unsafe class CodeCache : IMemoryObserver, IDisposable
         header.NextInPage = Enlist(header.Physical, inFirst, block);
         if (header.SecondPage != 0)
             EnlistSecond(header.SecondPage, header.Bytes - inFirst);
-        BlocksBuilt++;
     }
 
     /// <summary>Told of a write by a guest or the host: kills what was decoded from these bytes. True: something died.</summary>
@@ -324,7 +320,6 @@ public sealed unsafe class CodeCache : IMemoryObserver, IDisposable
 
     private void Die(ref BlockHeader header, nint block)
     {
-        header.Dead = 1;
         BlocksKilled++;
         ref nint link = ref _buckets[Bucket(header.Physical, header.Key)];
         while (link != block)

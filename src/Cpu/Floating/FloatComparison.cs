@@ -9,10 +9,10 @@ public enum FloatRelation : byte
     Unordered,
 }
 
-/// <summary>Comparison of values; and the minimum and maximum of SSE, which are comparisons that give an operand.</summary>
+/// <summary>Comparison of values.</summary>
 public static class FloatComparison
 {
-    /// <summary>Compares. A signaling NaN raises invalid; a quiet one too when <paramref name="signaling"/> (COMISD, CMPLTPD, FCOM), not otherwise (UCOMISD, FUCOM).</summary>
+    /// <summary>Compares. A signaling NaN raises invalid; a quiet one too when <paramref name="signaling"/> (FCOM), not otherwise (FUCOM).</summary>
     public static FloatRelation Compare(in FloatParts a, in FloatParts b, bool signaling, ref FloatEnvironment environment)
     {
         if (a.Class >= FloatClass.QuietNan || b.Class >= FloatClass.QuietNan)
@@ -26,13 +26,6 @@ public static class FloatComparison
         int order = Order(in a, in b);
         return order < 0 ? FloatRelation.Less : order > 0 ? FloatRelation.Greater : FloatRelation.Equal;
     }
-
-    /// <summary>
-    /// Whether MINPS and its like give the first source: only where it is strictly smaller (greater for MAX); two zeros, and any NaN, give the second
-    /// (SDM 2B MINPS). Any NaN raises invalid.
-    /// </summary>
-    public static bool TakesFirst(in FloatParts a, in FloatParts b, bool maximum, ref FloatEnvironment environment) =>
-        Compare(in a, in b, signaling: true, ref environment) == (maximum ? FloatRelation.Greater : FloatRelation.Less);
 
     private static int Order(in FloatParts a, in FloatParts b)
     {

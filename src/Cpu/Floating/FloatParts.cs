@@ -40,8 +40,8 @@ public struct FloatParts
     /// <summary>The real indefinite.</summary>
     public static FloatParts Indefinite => new() { Sign = true, Class = FloatClass.QuietNan, Significand = IntegerBit | QuietBit };
 
-    /// <summary>Takes a value of an interchange format apart. A denormal counts as zero under DAZ.</summary>
-    public static FloatParts Unpack<TFormat>(ulong bits, in FloatEnvironment environment) where TFormat : struct, IFloatFormat
+    /// <summary>Takes a value of an interchange format apart.</summary>
+    public static FloatParts Unpack<TFormat>(ulong bits) where TFormat : struct, IFloatFormat
     {
         int fractionBits = TFormat.FractionBits, exponentBits = TFormat.ExponentBits;
         int maximum = (1 << exponentBits) - 1, bias = maximum >> 1;
@@ -60,7 +60,7 @@ public struct FloatParts
             parts.Significand = aligned | IntegerBit;
             parts.Exponent = exponent - bias;
         }
-        else if (fraction != 0 && !environment.DenormalsAreZero)
+        else if (fraction != 0)
         {
             parts.SetDenormal(aligned, 1 - bias);
         }

@@ -26,12 +26,6 @@ public static class FloatRounding
         if (biased <= 0)
         {
             tiny = biased < 0 || !RoundsToNextPower(sign, significand, fractionBits + 1, environment.Rounding);
-            if (tiny && environment.FlushToZero && (environment.Masks & FloatFlags.Underflow) != 0)
-            {
-                environment.Flags |= FloatFlags.Underflow | FloatFlags.Inexact;
-                return signBit;
-            }
-
             significand = ShiftRightSticky(significand, 1 - biased);
             biased = 0;
         }

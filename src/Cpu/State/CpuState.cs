@@ -105,9 +105,6 @@ public enum Attention : uint
 
     /// <summary>The instruction is one that the virtualization layer may intercept; <c>Processor.Event</c> describes it; RIP is on it.</summary>
     Event = 2,
-
-    /// <summary>Something that blocks depend on (mode, code, translation) changed; look the next block up again.</summary>
-    Relookup = 4,
 }
 
 /// <summary>An exception on its way to the guest's IDT.</summary>

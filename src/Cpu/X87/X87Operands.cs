@@ -18,14 +18,14 @@ internal readonly struct Memory32Real : IX87Memory
 {
     public static int Size => 4;
 
-    public static FloatParts Unpack(ulong bits, in FloatEnvironment environment) => FloatParts.Unpack<Single32>(bits, in environment);
+    public static FloatParts Unpack(ulong bits, in FloatEnvironment environment) => FloatParts.Unpack<Single32>(bits);
 }
 
 internal readonly struct Memory64Real : IX87Memory
 {
     public static int Size => 8;
 
-    public static FloatParts Unpack(ulong bits, in FloatEnvironment environment) => FloatParts.Unpack<Double64>(bits, in environment);
+    public static FloatParts Unpack(ulong bits, in FloatEnvironment environment) => FloatParts.Unpack<Double64>(bits);
 }
 
 internal readonly struct Memory16Integer : IX87Memory
