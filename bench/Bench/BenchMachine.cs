@@ -27,7 +27,8 @@ internal sealed class BenchMachine : IDisposable
     /// <summary>Makes the machine.</summary>
     /// <param name="backendName">Its backend.</param>
     /// <param name="loops">How often the guest does <paramref name="body"/> a run; RBP counts.</param>
-    /// <param name="body">The guest's work; it may use any register but RBP and RSP. The second argument emits the backend's exit instruction.</param>
+    /// <param name="body">The guest's work; it may use any register but RBP and RSP. The second argument emits the backend's exit
+    /// instruction.</param>
     public BenchMachine(string backendName, int loops, Action<Assembler, Action> body)
     {
         _services = new ServiceCollection().AddHvCore().AddEmulatedBackend().AddVmxBackend().AddSvmBackend().AddKvmBackend().BuildServiceProvider();
@@ -35,7 +36,8 @@ internal sealed class BenchMachine : IDisposable
             throw new InvalidOperationException(problem);
         if (!backend.Availability.IsAvailable)
             throw new InvalidOperationException(backend.Availability.Reason);
-        _machine = _services.GetRequiredService<VirtualMachineFactory>().Create(backend, _memory, new VirtualMachineOptions { Msrs = [new StillMsr()] });
+        _machine = _services.GetRequiredService<VirtualMachineFactory>().Create(backend, _memory,
+            new VirtualMachineOptions { Msrs = [new StillMsr()] });
         Load(Assemble(backend, loops, body));
         Enter(_machine.Vcpus[0].Processor);
     }

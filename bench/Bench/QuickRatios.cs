@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace Hv.Bench;
 
-/// <summary>The round trips as ratios to the interface call, in one process and in turns: seconds instead of BenchmarkDotNet's minutes, for daily work.</summary>
+/// <summary>The round trips as ratios to the interface call, in one process and in turns: seconds instead of BenchmarkDotNet's minutes, for daily
+/// work.</summary>
 internal static class QuickRatios
 {
     private const int Turns = 30, Loops = 20_000;

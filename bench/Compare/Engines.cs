@@ -32,7 +32,11 @@ internal abstract partial class Engine(string name)
         process.WaitForExit();
         Match result = ResultPattern().Match(output);
         if (!result.Success)
-            throw new InvalidOperationException($"{Name} gave no result for {guest.Name}: exit code {process.ExitCode}; {errors.Result.Trim()} {output.Trim()}");
+        {
+            throw new InvalidOperationException(
+                $"{Name} gave no result for {guest.Name}: exit code {process.ExitCode}; {errors.Result.Trim()} {output.Trim()}");
+        }
+
         return (ChildSeconds() - before, result.Value);
     }
 
@@ -69,7 +73,8 @@ internal sealed class HvEngine(string backend, string hv) : Engine("hv " + backe
 /// <summary>QEMU's translator.</summary>
 internal sealed class QemuEngine() : Engine("QEMU TCG")
 {
-    public override string? Missing => FindOnPath("qemu-system-x86_64") is null ? "qemu-system-x86_64 is not on the path (Debian: qemu-system-x86)" : null;
+    public override string? Missing =>
+        FindOnPath("qemu-system-x86_64") is null ? "qemu-system-x86_64 is not on the path (Debian: qemu-system-x86)" : null;
 
     protected override (string, string[]) Command(GuestImage guest, uint rounds, string directory) =>
         ("qemu-system-x86_64", ["-accel", "tcg", "-display", "none", "-serial", "stdio", "-no-reboot", "-m", "256", "-device",

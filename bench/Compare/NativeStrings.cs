@@ -9,7 +9,8 @@ internal static unsafe partial class NativeStrings
     private const int Size = 65536, ReadWriteExecute = 7, PrivateAnonymous = 0x22;
 
     /// <summary>Null when the machine can run it; else why not.</summary>
-    public static string? Missing => RuntimeInformation.ProcessArchitecture == Architecture.X64 && OperatingSystem.IsLinux() ? null : "not x86-64 Linux";
+    public static string? Missing =>
+        RuntimeInformation.ProcessArchitecture == Architecture.X64 && OperatingSystem.IsLinux() ? null : "not x86-64 Linux";
 
     /// <summary>Seconds for <paramref name="rounds"/> rounds of 2,000 pairs of REP MOVSB and REP STOSQ over 64 KiB.</summary>
     public static double Run(uint rounds)

@@ -27,7 +27,8 @@ string[] wanted = [.. options.Where(o => !o.StartsWith('-') && !int.TryParse(o, 
 ];
 if (wanted.FirstOrDefault(w => work.All(g => g.Name != w)) is { } unknown)
 {
-    Console.Error.WriteLine($"compare: no guest '{unknown}'; there are {string.Join(", ", work.Select(g => g.Name))}, and start; options are --turns N and --scale N (tenths)");
+    Console.Error.WriteLine($"compare: no guest '{unknown}'; there are {string.Join(", ", work.Select(g => g.Name))}, and start; "
+        + "options are --turns N and --scale N (tenths)");
     return 2;
 }
 
@@ -66,7 +67,8 @@ try
 
         double reference = best[engines[0]];
         foreach (Engine engine in engines)
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-12}{engine.Name,-14}{best[engine],15:F5}{best[engine] / reference,16:F2}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{name,-12}{engine.Name,-14}{best[engine],15:F5}{best[engine] / reference,16:F2}"));
         if (name == "strings" && NativeStrings.Missing is null)
         {
             double native = Enumerable.Range(0, turns).Min(_ => NativeStrings.Run(rounds)) / rounds;
@@ -84,5 +86,6 @@ return 0;
 int Option(string name, int otherwise)
 {
     int at = Array.IndexOf(options, name);
-    return at >= 0 && at + 1 < options.Length && int.TryParse(options[at + 1], CultureInfo.InvariantCulture, out int value) && value > 0 ? value : otherwise;
+    return at >= 0 && at + 1 < options.Length && int.TryParse(options[at + 1], CultureInfo.InvariantCulture, out int value) && value > 0 ? value
+        : otherwise;
 }

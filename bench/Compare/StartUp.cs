@@ -4,8 +4,8 @@ using System.Globalization;
 namespace Hv.Bench.Compare;
 
 /// <summary>
-/// How long a process takes to a guest's first instruction, and what it holds beside guest RAM. The guest's only instruction ends the process (OUT to the exit port), so the
-/// wall time of the whole process bounds the first; for memory it is a jump to itself, looked at while it runs.
+/// How long a process takes to a guest's first instruction, and what it holds beside guest RAM. The guest's only instruction ends the process (OUT to
+/// the exit port), so the wall time of the whole process bounds the first; for memory it is a jump to itself, looked at while it runs.
 /// </summary>
 internal static class StartUp
 {

@@ -7,8 +7,8 @@ using Hv.Core.Memory;
 namespace Hv.Backends.Kvm;
 
 /// <summary>
-/// Guests on the kernel's /dev/kvm. The exit instruction is OUT imm8, AL, the one that reaches user space on every host: KVM answers VMCALL and VMMCALL itself
-/// (docs/adr/0070-kvm-exit-instruction.md). Nothing is opened before it is asked for.
+/// Guests on the kernel's /dev/kvm. The exit instruction is OUT imm8, AL, the one that reaches user space on every host: KVM answers VMCALL and
+/// VMMCALL itself (docs/adr/0070-kvm-exit-instruction.md). Nothing is opened before it is asked for.
 /// </summary>
 public sealed class KvmBackend : IBackend, IBackendDiagnosis, IDisposable
 {
@@ -38,7 +38,8 @@ public sealed class KvmBackend : IBackend, IBackendDiagnosis, IDisposable
     public BackendCapabilities Capabilities => _device.Value.Device is null ? BackendCapabilities.None : _probe.Value.Capabilities;
 
     /// <inheritdoc/>
-    public BackendAvailability Availability => _device.Value.Device is null ? new BackendAvailability(false, _device.Value.Reason) : BackendAvailability.Yes;
+    public BackendAvailability Availability =>
+        _device.Value.Device is null ? new BackendAvailability(false, _device.Value.Reason) : BackendAvailability.Yes;
 
     /// <summary>Whether the kernel emulates guest ring 0 one instruction at a time, which shows in where RIP is at an OUT exit.</summary>
     internal bool EmulatesRing0 => _probe.Value.OutLength != 0;
@@ -74,7 +75,8 @@ public sealed class KvmBackend : IBackend, IBackendDiagnosis, IDisposable
         string name = Enum.IsDefined(reason) ? $"KVM_EXIT {(uint)raw.Code} {reason}" : $"KVM_EXIT {raw.Code}";
         return reason switch
         {
-            KvmExitReason.Io => $"{name} {((raw.Info1 & 0xFF) == 1 ? "out" : "in")} port 0x{(raw.Info1 >> 16) & 0xFFFF:x} size {(raw.Info1 >> 8) & 0xFF} count {raw.Info1 >> 32}",
+            KvmExitReason.Io => $"{name} {((raw.Info1 & 0xFF) == 1 ? "out" : "in")} port 0x{(raw.Info1 >> 16) & 0xFFFF:x} "
+                + $"size {(raw.Info1 >> 8) & 0xFF} count {raw.Info1 >> 32}",
             KvmExitReason.Mmio => $"{name} gpa 0x{raw.Info1:x}",
             KvmExitReason.X86Rdmsr or KvmExitReason.X86Wrmsr => $"{name} msr 0x{raw.Info1:x} data 0x{raw.Info2:x}",
             _ => name,

@@ -36,7 +36,8 @@ internal abstract class KvmExitCapture : IExitCapture<KvmExitRecord>
         {
             case KvmExitReason.Io:
                 ref readonly KvmRun.IoRecord io = ref run.io;
-                var code = new RawExit((ulong)run.exit_reason, ((ulong)io.count << 32) | ((ulong)io.port << 16) | ((ulong)io.size << 8) | io.direction, raw.Data);
+                var code = new RawExit((ulong)run.exit_reason,
+                    ((ulong)io.count << 32) | ((ulong)io.port << 16) | ((ulong)io.size << 8) | io.direction, raw.Data);
                 if (io.direction == Out && io.size == 1 && io.count == 1 && io.port == raw.HypercallPort)
                     VmExit.Plain(ExitReason.Hypercall, site with { Rip = rip - raw.OutLength, InstructionLength = 2 }, code, out exit);
                 else

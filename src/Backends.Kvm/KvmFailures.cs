@@ -26,7 +26,8 @@ internal static class KvmFailures
         _ => $"suberror {record.suberror}",
     };
 
-    /// <summary>internal.data of an emulation failure: flags (bit 0: bytes present), then size and up to 15 instruction bytes (KVM API, emulation_failure).</summary>
+    /// <summary>internal.data of an emulation failure: flags (bit 0: bytes present), then size and up to 15 instruction bytes (KVM API,
+    /// emulation_failure).</summary>
     private static string Bytes(in KvmRun.InternalRecord record)
     {
         int size = (int)(record.data1 & 0xFF);

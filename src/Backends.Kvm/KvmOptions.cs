@@ -20,7 +20,8 @@ public sealed record KvmOptions
         init
         {
             if (s_usedByPcs.Contains(value))
-                throw new ArgumentOutOfRangeException(nameof(value), $"port 0x{value:X2} is used by PCs; take another for hypercalls, for example 0xE4");
+                throw new ArgumentOutOfRangeException(nameof(value),
+                    $"port 0x{value:X2} is used by PCs; take another for hypercalls, for example 0xE4");
             _hypercallPort = value;
         }
     }

@@ -86,8 +86,10 @@ internal static class KvmStateTransfer
         state.Pending = events switch
         {
             { exception_injected: not 0 } or { exception_pending: not 0 } =>
-                new PendingEvent(PendingEventKind.Exception, events.exception_nr, events.exception_has_error_code != 0, events.exception_error_code, s.Cr2),
-            { interrupt_injected: not 0, interrupt_soft: not 0 } => new PendingEvent(PendingEventKind.SoftwareInterrupt, events.interrupt_nr, false, 0, 0),
+                new PendingEvent(PendingEventKind.Exception, events.exception_nr, events.exception_has_error_code != 0, events.exception_error_code,
+                    s.Cr2),
+            { interrupt_injected: not 0, interrupt_soft: not 0 } =>
+                new PendingEvent(PendingEventKind.SoftwareInterrupt, events.interrupt_nr, false, 0, 0),
             { interrupt_injected: not 0 } => new PendingEvent(PendingEventKind.Interrupt, events.interrupt_nr, false, 0, 0),
             { nmi_injected: not 0 } or { nmi_pending: not 0 } => new PendingEvent(PendingEventKind.Nmi, 2, false, 0, 0),
             _ => default,

@@ -8,8 +8,8 @@ using Hv.Core.Registers;
 namespace Hv.Backends.Kvm;
 
 /// <summary>
-/// A vCPU of /dev/kvm. Registers travel in the synced part of the shared page, so that an exit costs one ioctl; everything else is fetched only when state is
-/// saved. RIP at an OUT exit differs between hosts and is never written back unless the host changed it.
+/// A vCPU of /dev/kvm. Registers travel in the synced part of the shared page, so that an exit costs one ioctl; everything else is fetched only when
+/// state is saved. RIP at an OUT exit differs between hosts and is never written back unless the host changed it.
 /// </summary>
 // SAFETY: the run page is mapped from construction to Dispose and as long as KVM said; ioctls get pointers to locals for one call.
 public sealed unsafe class KvmVcpu : IVcpu
@@ -173,7 +173,8 @@ public sealed unsafe class KvmVcpu : IVcpu
                 break;
             case Answer.PortRead:
                 // SAFETY: the element lies in the mapping, as ShowElement has checked.
-                new ReadOnlySpan<byte>(&value, _run->io.size).CopyTo(new Span<byte>((byte*)_run + _run->io.data_offset + _elementOffset, _run->io.size));
+                new ReadOnlySpan<byte>(&value, _run->io.size).CopyTo(new Span<byte>((byte*)_run + _run->io.data_offset + _elementOffset,
+                    _run->io.size));
                 break;
             case Answer.MemoryRead:
                 _run->mmio.data = value;
@@ -207,7 +208,8 @@ public sealed unsafe class KvmVcpu : IVcpu
     /// <inheritdoc/>
     public void SaveState(VcpuState state)
     {
-        // At an exit that waits for its answer KVM's state is that of an instruction not yet executed. It is only read then: the answer may still come.
+        // At an exit that waits for its answer KVM's state is that of an instruction not yet executed. It is only read then: the answer may still
+        // come.
         if (_awaits == Answer.None && _elementsLeft == 0)
         {
             Finish();
@@ -286,7 +288,11 @@ public sealed unsafe class KvmVcpu : IVcpu
         ref KvmRun.IoRecord io = ref _run->io;
         ulong data = 0;
         if (io.size is not (1 or 2 or 4) || io.data_offset + _elementOffset + io.size > _runSize)
-            throw new HvException($"KVM: port exit with size {io.size} and data at {io.data_offset + _elementOffset} outside the vCPU's {_runSize} bytes");
+        {
+            throw new HvException(
+                $"KVM: port exit with size {io.size} and data at {io.data_offset + _elementOffset} outside the vCPU's {_runSize} bytes");
+        }
+
         if (io.direction == 1)
         {
             // SAFETY: checked above to lie in the mapping of _runSize bytes.
@@ -313,8 +319,8 @@ public sealed unsafe class KvmVcpu : IVcpu
     }
 
     /// <summary>
-    /// Hands registers that the host changed to the next KVM_RUN. Others are left alone: at an OUT exit some hosts skip the instruction only then, and compare RIP
-    /// to decide; and an instruction that still waits for its datum would lose it, so it is finished first.
+    /// Hands registers that the host changed to the next KVM_RUN. Others are left alone: at an OUT exit some hosts skip the instruction only then,
+    /// and compare RIP to decide; and an instruction that still waits for its datum would lose it, so it is finished first.
     /// </summary>
     private void WriteBack()
     {
@@ -361,8 +367,8 @@ public sealed unsafe class KvmVcpu : IVcpu
     }
 
     /// <summary>
-    /// Ends an exit that was not completed as if its instruction had not run: KVM finishes it at the next KVM_RUN, which is told to return at once, and the
-    /// registers of before are put back (KVM API: state is consistent only after re-entry).
+    /// Ends an exit that was not completed as if its instruction had not run: KVM finishes it at the next KVM_RUN, which is told to return at once,
+    /// and the registers of before are put back (KVM API: state is consistent only after re-entry).
     /// </summary>
     private void DropPending()
     {

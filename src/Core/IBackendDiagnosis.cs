@@ -1,7 +1,8 @@
 namespace Hv.Core;
 
 /// <summary>
-/// A backend that can look at its host for a person: an optional ability, found by a type test. What it reports was tried, not read from a list of promises.
+/// A backend that can look at its host for a person: an optional ability, found by a type test. What it reports was tried, not read from a list of
+/// promises.
 /// </summary>
 public interface IBackendDiagnosis
 {

@@ -154,7 +154,8 @@ public abstract unsafe partial class Processor
         Address = s.Fault.Address,
     };
 
-    /// <summary>The lazy flags take over from RFLAGS. Where nobody changed RFLAGS since it was made exact they still hold, and an exit costs no conversion.</summary>
+    /// <summary>The lazy flags take over from RFLAGS. Where nobody changed RFLAGS since it was made exact they still hold, and an exit costs no
+    /// conversion.</summary>
     private protected void TakeFlags(ref CpuState s)
     {
         if (s.Gpr.Rflags != _givenFlags)

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Hv.Backends.Kvm.Abi;
 
 /// <summary>
-/// struct kvm_run, 2,352 bytes: the page that KVM and user space share for one vCPU, with its union of exit records at 32 and the synced registers at 304. The
-/// layout is checked against the kernel's header by a test.
+/// struct kvm_run, 2,352 bytes: the page that KVM and user space share for one vCPU, with its union of exit records at 32 and the synced registers at
+/// 304. The layout is checked against the kernel's header by a test.
 /// </summary>
 [StructLayout(LayoutKind.Explicit, Size = 2352)]
 internal struct KvmRun

@@ -49,7 +49,8 @@ internal struct KvmMsrFilter
 /// <summary>The capabilities that the backend asks about (KVM_CAP_*).</summary>
 internal static class KvmCap
 {
-    public const uint UserMemory = 3, SyncRegs = 74, ReadonlyMem = 81, DisableQuirks2 = 213, ImmediateExit = 136, X86UserSpaceMsr = 188, X86MsrFilter = 189,
+    public const uint UserMemory = 3, SyncRegs = 74, ReadonlyMem = 81, DisableQuirks2 = 213, ImmediateExit = 136, X86UserSpaceMsr = 188,
+        X86MsrFilter = 189,
         Xsave = 55, Xcrs = 56, VcpuEvents = 41, DebugRegs = 50, MaxVcpus = 66, NrVcpus = 9;
 
     /// <summary>KVM_X86_QUIRK_FIX_HYPERCALL_INSN: the kernel rewrites a hypercall instruction of the other vendor in place.</summary>

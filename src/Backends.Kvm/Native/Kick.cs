@@ -4,8 +4,8 @@ using Hv.Core;
 namespace Hv.Backends.Kvm.Native;
 
 /// <summary>
-/// Gets a thread out of KVM_RUN: a signal whose handler does nothing. The handler must be async-signal-safe native code, which managed code is not; the C
-/// library's own abs() has the right shape and no effect. An ignored signal would not interrupt the call.
+/// Gets a thread out of KVM_RUN: a signal whose handler does nothing. The handler must be async-signal-safe native code, which managed code is not;
+/// the C library's own abs() has the right shape and no effect. An ignored signal would not interrupt the call.
 /// </summary>
 internal static class Kick
 {

@@ -4,14 +4,16 @@ using Hv.Core;
 
 namespace Hv.Backends.Kvm.Native;
 
-/// <summary>The request numbers of KVM's ioctls, computed as the kernel's _IOC macros do (asm-generic/ioctl.h), and the calls with their errors.</summary>
+/// <summary>The request numbers of KVM's ioctls, computed as the kernel's _IOC macros do (asm-generic/ioctl.h), and the calls with their
+/// errors.</summary>
 // SAFETY: passes the caller's pointer on to ioctl, whose request number carries the size that the kernel moves.
 internal static unsafe class KvmIoctl
 {
     private const uint Kvm = 0xAE, Write = 1, Read = 2;
 
     public static readonly nuint
-        GetApiVersion = Request(0, 0x00, 0), CreateVm = Request(0, 0x01, 0), CheckExtension = Request(0, 0x03, 0), GetVcpuMmapSize = Request(0, 0x04, 0),
+        GetApiVersion = Request(0, 0x00, 0), CreateVm = Request(0, 0x01, 0), CheckExtension = Request(0, 0x03, 0),
+        GetVcpuMmapSize = Request(0, 0x04, 0),
         GetSupportedCpuid = Request(Read | Write, 0x05, 8), CreateVcpu = Request(0, 0x41, 0),
         GetDirtyLog = Request(Write, 0x42, sizeof(KvmDirtyLog)), SetUserMemoryRegion = Request(Write, 0x46, sizeof(KvmUserspaceMemoryRegion)),
         SetTssAddress = Request(0, 0x47, 0), SetIdentityMapAddress = Request(Write, 0x48, 8), Run = Request(0, 0x80, 0),

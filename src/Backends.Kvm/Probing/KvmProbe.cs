@@ -7,7 +7,8 @@ using Hv.Core.Memory;
 
 namespace Hv.Backends.Kvm.Probing;
 
-/// <summary>What this host's KVM can really do: each ability was tried by a small guest, because KVM_CHECK_EXTENSION also promises what fails.</summary>
+/// <summary>What this host's KVM can really do: each ability was tried by a small guest, because KVM_CHECK_EXTENSION also promises what
+/// fails.</summary>
 internal sealed class KvmProbe
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromMilliseconds(500);
@@ -58,15 +59,18 @@ internal sealed class KvmProbe
         (double seconds, bool done) = Time(device, port, ProbeMode.Long0, [0xB0, 0x55, 0xE6, ProbeGuest.PortMark, 0xEB, 0xFC], Exits);
         yield return new BackendFinding("cost of an exit", done, string.Create(CultureInfo.InvariantCulture, $"{seconds / Exits * 1e6:F1} us"), "");
 
-        foreach ((string name, ProbeMode mode, uint loops) in new[] { ("speed in ring 0", ProbeMode.Long0, 20_000u), ("speed in ring 3", ProbeMode.Long3, 20_000_000u) })
+        foreach ((string name, ProbeMode mode, uint loops) in new[] { ("speed in ring 0", ProbeMode.Long0, 20_000u),
+            ("speed in ring 3", ProbeMode.Long3, 20_000_000u) })
         {
             // mov ecx, loops; dec ecx; jnz back; then mov al, 55h and OUT, at CPL 3 a hlt whose handler does that
             byte[] count = BitConverter.GetBytes(loops);
-            byte[] code = [0xB9, .. count, 0xFF, 0xC9, 0x75, 0xFC, .. mode == ProbeMode.Long3 ? new byte[] { 0xF4 } : [0xB0, 0x55, 0xE6, ProbeGuest.PortMark]];
+            byte[] code = [0xB9, .. count, 0xFF, 0xC9, 0x75, 0xFC, .. mode == ProbeMode.Long3 ? new byte[] { 0xF4 }
+                : [0xB0, 0x55, 0xE6, ProbeGuest.PortMark]];
             (seconds, done) = Time(device, port, mode, code, 1);
             double rate = 2.0 * loops / seconds / 1e6;
             bool slow = rate < 50;
-            yield return new BackendFinding(name, done && !slow, string.Create(CultureInfo.InvariantCulture, $"{rate:F1} million instructions a second"),
+            yield return new BackendFinding(name, done && !slow,
+                string.Create(CultureInfo.InvariantCulture, $"{rate:F1} million instructions a second"),
                 slow ? "the host's kernel emulates this ring one instruction at a time: use a software backend for speed" : "");
         }
     }

@@ -15,8 +15,8 @@ internal enum ProbeMode : byte
 }
 
 /// <summary>
-/// A few instructions that show whether the host's KVM can do something: the code ends with 55h in AL and the exit instruction; anything else means that it
-/// cannot.
+/// A few instructions that show whether the host's KVM can do something: the code ends with 55h in AL and the exit instruction; anything else means
+/// that it cannot.
 /// </summary>
 /// <param name="Name">What it tries.</param>
 /// <param name="Mode">Where its code starts, at <see cref="ProbeMachine.CodeAddress"/>.</param>
@@ -64,7 +64,8 @@ internal sealed record ProbeGuest(string Name, ProbeMode Mode, byte[] Code, byte
             [0xD9, 0xE8, 0xD8, 0xC0, 0xD8, 0xC0, 0xDB, 0x5C, 0x24, 0xF8, 0x8B, 0x44, 0x24, 0xF8, 0x04, 0x51, 0xE6, PortMark],
             [], BackendCapabilities.FloatingPoint, Emulate),
         // popcnt eax, ecx with ecx = 0; add al, 55h
-        new("POPCNT at CPL 0", ProbeMode.Long0, [0x31, 0xC9, 0xF3, 0x0F, 0xB8, 0xC1, 0x04, 0x55, 0xE6, PortMark], [], BackendCapabilities.None, Emulate),
+        new("POPCNT at CPL 0", ProbeMode.Long0, [0x31, 0xC9, 0xF3, 0x0F, 0xB8, 0xC1, 0x04, 0x55, 0xE6, PortMark], [], BackendCapabilities.None,
+            Emulate),
         new("OUT from user mode", ProbeMode.Long3, [.. Success], [0xF4], BackendCapabilities.UserHypercalls,
             "make hypercalls at CPL 0, or allow the port in the TSS's I/O map"),
         new("virtual-8086 mode", ProbeMode.Virtual8086, [.. Success], [0xF4], BackendCapabilities.LegacyTasks, Emulate),

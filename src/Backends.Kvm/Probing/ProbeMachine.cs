@@ -11,7 +11,8 @@ namespace Hv.Backends.Kvm.Probing;
 /// </summary>
 internal static class ProbeMachine
 {
-    public const ulong CodeAddress = 0x1000, HandlerAddress = 0x1800, GdtAddress = 0x2000, IdtAddress = 0x3000, TssAddress = 0x4000, TableAddress = 0x5000;
+    public const ulong CodeAddress = 0x1000, HandlerAddress = 0x1800, GdtAddress = 0x2000, IdtAddress = 0x3000, TssAddress = 0x4000,
+        TableAddress = 0x5000;
     public const ulong StackTop = 0xF000, KernelStackTop = 0xE000, MemorySize = 0x20_0000;
 
     private const ushort Code32 = 8, Data = 16, Code64 = 24, UserData = 32 | 3, UserCode64 = 40 | 3, Task = 48;
@@ -28,7 +29,8 @@ internal static class ProbeMachine
         using var watchdog = new Timer(_ => vcpu.RequestExit(), null, limit, Timeout.InfiniteTimeSpan);
         vcpu.Run(long.MaxValue, out VmExit exit);
         bool works = exit.Reason == ExitReason.Hypercall && (byte)vcpu.Registers.Rax == Succeeded;
-        string detail = works ? "" : exit.Reason == ExitReason.Cancelled ? $"no exit within {limit.TotalMilliseconds} ms" : vcpu.LastFailure ?? exit.Reason.ToString();
+        string detail = works ? "" : exit.Reason == ExitReason.Cancelled ? $"no exit within {limit.TotalMilliseconds} ms"
+            : vcpu.LastFailure ?? exit.Reason.ToString();
         return (works, detail, exit.Rip);
     }
 
@@ -138,7 +140,8 @@ internal static class ProbeMachine
         }
     }
 
-    private static SegmentRegister Flat(ushort selector, uint attributes) => new() { Selector = selector, Limit = uint.MaxValue, Attributes = attributes };
+    private static SegmentRegister Flat(ushort selector, uint attributes) =>
+        new() { Selector = selector, Limit = uint.MaxValue, Attributes = attributes };
 
     private static void Must(bool done) => System.Diagnostics.Debug.Assert(done, "a probe's tables lie in its memory");
 }

@@ -6,8 +6,8 @@ namespace Hv.Core.Exits;
 
 /// <summary>
 /// One exit: a tag, where it happened, and one of several payloads that share storage. A plain value, so that an exit allocates nothing
-/// (docs/adr/0001-exit-is-a-struct.md). Written in place by the factory methods, because a copy of 72 bytes that were just stored piece by piece waits for each
-/// store; a payload may be read only under its own tag.
+/// (docs/adr/0001-exit-is-a-struct.md). Written in place by the factory methods, because a copy of 72 bytes that were just stored piece by piece
+/// waits for each store; a payload may be read only under its own tag.
 /// </summary>
 [StructLayout(LayoutKind.Explicit, Size = 72)]
 public struct VmExit

@@ -82,8 +82,8 @@ internal static unsafe class BlockBuilder
         }
     }
 
-    /// <summary>Makes the displacement of a RIP-relative operand count from the block's first instruction. Within a page's length of 2 GiB the sum does not fit:
-    /// then the unused index register brings in the rest.</summary>
+    /// <summary>Makes the displacement of a RIP-relative operand count from the block's first instruction. Within a page's length of 2 GiB the sum
+    /// does not fit: then the unused index register brings in the rest.</summary>
     private static void FoldRip(ref Op op, int distance)
     {
         long displacement = (long)op.Displacement + distance;

@@ -130,8 +130,8 @@ internal ref struct Decoder
             op.Kind = OpKind.Cmpxchg16b;
     }
 
-    /// <summary>Passes over the operands of an opcode that its prefixes or ModRM make undefined: the processor finds an instruction's length, which may be too
-    /// much, by its opcode alone, before it asks whether the instruction exists.</summary>
+    /// <summary>Passes over the operands of an opcode that its prefixes or ModRM make undefined: the processor finds an instruction's length, which
+    /// may be too much, by its opcode alone, before it asks whether the instruction exists.</summary>
     private void SkipUndefined(int map, byte opcode)
     {
         Operands operands = map switch { OpcodeTable.Map0F38 => Operands.ModRm, OpcodeTable.Map0F3A => Operands.ModRm | Operands.Ib, _ => 0 };

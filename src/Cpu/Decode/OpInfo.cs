@@ -45,8 +45,8 @@ internal static class OpInfo
         if (op.IsMemory)
             return op.Kind == OpKind.Lea;
         return op.Kind is OpKind.Mov or OpKind.Movzx8 or OpKind.Movzx16 or OpKind.Movsx8 or OpKind.Movsx16 or OpKind.Movsxd or OpKind.Nop
-            or OpKind.Bswap or OpKind.Cbw or OpKind.Cwd or OpKind.Not or OpKind.Rorx or OpKind.Sarx or OpKind.Shlx or OpKind.Shrx or OpKind.Mulx or OpKind.Pdep
-            or OpKind.Pext or OpKind.Xchg;
+            or OpKind.Bswap or OpKind.Cbw or OpKind.Cwd or OpKind.Not or OpKind.Rorx or OpKind.Sarx or OpKind.Shlx or OpKind.Shrx
+            or OpKind.Mulx or OpKind.Pdep or OpKind.Pext or OpKind.Xchg;
     }
 
     /// <summary>An immediate shift's count as the processor masks it (SDM 2B, SAL/SAR/SHL/SHR).</summary>

@@ -155,7 +155,8 @@ internal static class StackHandlers
         Threading.Next(ref s, ref op, p);
     }
 
-    /// <summary>Probes ENTER's accesses in their order: the pushes, between them the reads of the outer frames' pointers, and the frame's bottom.</summary>
+    /// <summary>Probes ENTER's accesses in their order: the pushes, between them the reads of the outer frames' pointers, and the frame's
+    /// bottom.</summary>
     private static bool TryProbeFrame<TW, TStack>(ref CpuState s, ref Op op, Processor p, int level, ulong size)
         where TW : struct, IWidth where TStack : struct, IStack
     {

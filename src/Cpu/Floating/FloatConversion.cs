@@ -21,8 +21,8 @@ public static class FloatConversion
     public static FloatResult FromUnsigned(ulong value) => FromMagnitude(false, value);
 
     /// <summary>
-    /// A value as a signed integer of <paramref name="bits"/> bits (16, 32 or 64), rounded; out of range, infinity and NaN raise invalid and give the integer
-    /// indefinite, which is the most negative value (SDM 1 4.9.1.1).
+    /// A value as a signed integer of <paramref name="bits"/> bits (16, 32 or 64), rounded; out of range, infinity and NaN raise invalid and give the
+    /// integer indefinite, which is the most negative value (SDM 1 4.9.1.1).
     /// </summary>
     public static long ToInteger(in FloatParts a, int bits, RoundingMode rounding, ref FloatEnvironment environment)
     {

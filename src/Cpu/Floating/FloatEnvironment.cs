@@ -22,13 +22,15 @@ public enum RoundingMode : byte
     Zero,
 }
 
-/// <summary>What an operation obeys and what it raises. One is made for each instruction from the x87 control word; its flags are then merged.</summary>
+/// <summary>What an operation obeys and what it raises. One is made for each instruction from the x87 control word; its flags are then
+/// merged.</summary>
 public struct FloatEnvironment
 {
     /// <summary>How inexact results are rounded.</summary>
     public RoundingMode Rounding;
 
-    /// <summary>Exceptions that are masked: an unmasked underflow is raised for exact tiny results too, and on x87 an unmasked overflow or underflow gives a scaled result.</summary>
+    /// <summary>Exceptions that are masked: an unmasked underflow is raised for exact tiny results too, and on x87 an unmasked overflow or underflow
+    /// gives a scaled result.</summary>
     public FloatFlags Masks;
 
     /// <summary>Significant bits of an x87 result: 24, 53 or 64; 0 stands for the format's own.</summary>

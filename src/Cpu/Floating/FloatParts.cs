@@ -16,8 +16,8 @@ public enum FloatClass : byte
 }
 
 /// <summary>
-/// A number taken apart, the same for all formats. A finite value is (-1)^Sign × Significand/2^63 × 2^Exponent with bit 63 set, denormals normalised; of a NaN
-/// the significand keeps the payload, its quiet bit at 62.
+/// A number taken apart, the same for all formats. A finite value is (-1)^Sign × Significand/2^63 × 2^Exponent with bit 63 set, denormals normalised;
+/// of a NaN the significand keeps the payload, its quiet bit at 62.
 /// </summary>
 public struct FloatParts
 {
@@ -68,7 +68,8 @@ public struct FloatParts
         return parts;
     }
 
-    /// <summary>Takes an 80-bit value apart. Pseudo-denormals are denormals with the integer bit set; their exponent counts as 1 (SDM 1 8.2.2).</summary>
+    /// <summary>Takes an 80-bit value apart. Pseudo-denormals are denormals with the integer bit set; their exponent counts as 1 (SDM 1
+    /// 8.2.2).</summary>
     public static FloatParts Unpack(Extended80 value)
     {
         int exponent = value.SignExponent & Extended80.MaxExponent;
@@ -86,7 +87,8 @@ public struct FloatParts
         else if (exponent == Extended80.MaxExponent)
         {
             parts.Significand = significand;
-            parts.Class = significand == IntegerBit ? FloatClass.Infinity : (significand & QuietBit) != 0 ? FloatClass.QuietNan : FloatClass.SignalingNan;
+            parts.Class = significand == IntegerBit ? FloatClass.Infinity : (significand & QuietBit) != 0 ? FloatClass.QuietNan
+                : FloatClass.SignalingNan;
         }
         else
         {

@@ -10,7 +10,8 @@ public static class FloatRemainder
     /// <param name="quotient">The low bits of the quotient; meaningful when complete.</param>
     /// <param name="complete">Whether the remainder is final; otherwise the instruction is to be repeated (C2 set).</param>
     /// <param name="environment">Collects flags.</param>
-    public static FloatResult Step(in FloatParts a, in FloatParts b, bool nearest, out ulong quotient, out bool complete, ref FloatEnvironment environment)
+    public static FloatResult Step(in FloatParts a, in FloatParts b, bool nearest, out ulong quotient, out bool complete,
+        ref FloatEnvironment environment)
     {
         quotient = 0;
         complete = true;

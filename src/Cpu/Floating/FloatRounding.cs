@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Hv.Cpu.Floating;
 
 /// <summary>
-/// Rounding and packing: from an exact or sticky 128-bit significand to a format, with overflow, underflow and inexact exactly as the manuals say. Tininess is detected
-/// after rounding, as both vendors do (SDM 1 4.9.1.5).
+/// Rounding and packing: from an exact or sticky 128-bit significand to a format, with overflow, underflow and inexact exactly as the manuals say.
+/// Tininess is detected after rounding, as both vendors do (SDM 1 4.9.1.5).
 /// </summary>
 public static class FloatRounding
 {
@@ -12,7 +12,8 @@ public static class FloatRounding
     private const int ExtendedExponentAdjust = 24576;
 
     /// <summary>Rounds (-1)^sign × significand/2^127 × 2^exponent, normalised (bit 127 set) or zero, its lowest bit sticky, to a format.</summary>
-    public static ulong Round<TFormat>(bool sign, int exponent, UInt128 significand, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat
+    public static ulong Round<TFormat>(bool sign, int exponent, UInt128 significand, ref FloatEnvironment environment)
+        where TFormat : struct, IFloatFormat
     {
         int fractionBits = TFormat.FractionBits, maximum = (1 << TFormat.ExponentBits) - 1, bias = maximum >> 1;
         environment.RoundedUp = false;
@@ -51,7 +52,8 @@ public static class FloatRounding
         return signBit | (ulong)biased << fractionBits | (kept & ((1UL << fractionBits) - 1));
     }
 
-    /// <summary>As <see cref="Round{TFormat}"/>, to the 80-bit format with the environment's precision; the exponent's range is the format's whatever the precision.</summary>
+    /// <summary>As <see cref="Round{TFormat}"/>, to the 80-bit format with the environment's precision; the exponent's range is the format's whatever
+    /// the precision.</summary>
     public static Extended80 RoundExtended(bool sign, int exponent, UInt128 significand, ref FloatEnvironment environment)
     {
         environment.RoundedUp = false;
@@ -162,7 +164,8 @@ public static class FloatRounding
         return environment.RoundedUp ? kept + 1 : kept;
     }
 
-    /// <summary>Whether a value just below the smallest normal number rounds up to it when the exponent has no lower bound: then it is not tiny.</summary>
+    /// <summary>Whether a value just below the smallest normal number rounds up to it when the exponent has no lower bound: then it is not
+    /// tiny.</summary>
     private static bool RoundsToNextPower(bool sign, UInt128 significand, int bits, RoundingMode rounding)
     {
         int drop = 128 - bits;

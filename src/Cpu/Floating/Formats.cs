@@ -1,6 +1,7 @@
 namespace Hv.Cpu.Floating;
 
-/// <summary>A binary interchange format with an implicit integer bit (SDM 1 4.2.2, table 4-3). A struct type argument: every use is a constant.</summary>
+/// <summary>A binary interchange format with an implicit integer bit (SDM 1 4.2.2, table 4-3). A struct type argument: every use is a
+/// constant.</summary>
 public interface IFloatFormat
 {
     /// <summary>Bits of the exponent.</summary>

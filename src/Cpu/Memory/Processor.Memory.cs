@@ -287,8 +287,9 @@ public abstract unsafe partial class Processor
         return value;
     }
 
-    /// <summary>One of PAE's four directory pointers. They are loaded together when CR3 is (SDM 3A 4.4.1), which is to say by the first walk after translations
-    /// were dropped: the fetch of the next instruction. Later writes to them in memory are not seen. 0 with attention set: an event on their address.</summary>
+    /// <summary>One of PAE's four directory pointers. They are loaded together when CR3 is (SDM 3A 4.4.1), which is to say by the first walk after
+    /// translations were dropped: the fetch of the next instruction. Later writes to them in memory are not seen. 0 with attention set: an event on
+    /// their address.</summary>
     /// <param name="index">0 to 3.</param>
     /// <param name="keep">Whether they are kept: false for a host's look at a guest, which must leave no trace.</param>
     internal ulong DirectoryPointer(int index, bool keep)

@@ -28,7 +28,8 @@ public struct CpuState
     /// <summary>RIP of the first instruction of the running block (an offset in CS).</summary>
     public ulong BlockRip;
 
-    /// <summary>Always <see cref="RipReachValue"/>: the index of RIP-relative operands whose displacement from the block's start exceeds 31 bits.</summary>
+    /// <summary>Always <see cref="RipReachValue"/>: the index of RIP-relative operands whose displacement from the block's start exceeds 31
+    /// bits.</summary>
     public ulong RipReach;
 
     /// <summary>The running block: the address of its <c>BlockHeader</c>.</summary>

@@ -95,7 +95,8 @@ internal static class DescriptorTableInstructions
     }
 
     /// <summary>The LDTR and TR instructions exist in protected mode only.</summary>
-    private static bool TryMode(ref CpuState s, CpuEventKind kind) => kind != CpuEventKind.LdtrTr || Modes.IsProtected(ref s) || Faults.Undefined(ref s);
+    private static bool TryMode(ref CpuState s, CpuEventKind kind) =>
+        kind != CpuEventKind.LdtrTr || Modes.IsProtected(ref s) || Faults.Undefined(ref s);
 
     private static bool TryLoadLdtr(ref CpuState s, Processor p, ushort selector)
     {

@@ -22,7 +22,8 @@ internal static class ControlBits
         Pg = 1UL << 31;
 
     public const ulong Vme = 1, Pvi = 2, Tsd = 4, De = 8, Pse = 0x10, Pae = 0x20, Mce = 0x40, Pge = 0x80, Pce = 0x100, Osfxsr = 0x200,
-        Osxmmexcpt = 0x400, Umip = 0x800, La57 = 0x1000, Vmxe = 0x2000, Fsgsbase = 1 << 16, Pcide = 1 << 17, Osxsave = 1 << 18, Smep = 1 << 20, Smap = 1 << 21;
+        Osxmmexcpt = 0x400, Umip = 0x800, La57 = 0x1000, Vmxe = 0x2000, Fsgsbase = 1 << 16, Pcide = 1 << 17, Osxsave = 1 << 18, Smep = 1 << 20,
+        Smap = 1 << 21;
 
     public const ulong Sce = 1, Lme = 1 << 8, Lma = 1 << 10, Nxe = 1 << 11, Svme = 1 << 12;
 }

@@ -64,7 +64,7 @@ internal readonly struct ArithmeticMemory<TOperation, TMemory> : IX87Instruction
         }
 
         var environment = FloatEnvironment.FromControlWord(f.Control);
-        FloatParts source = TMemory.Unpack(bits, in environment), destination = FloatParts.Unpack(X87Stack.Get(in f, 0));
+        FloatParts source = TMemory.Unpack(bits), destination = FloatParts.Unpack(X87Stack.Get(in f, 0));
         Extended80 result = TOperation.Apply(in destination, in source, ref environment).ToExtended(ref environment);
         if (X87Stack.Accept(ref f, in environment))
             X87Stack.Set(ref f, 0, result);

@@ -35,9 +35,9 @@ internal readonly struct CompareMemory<TMemory, TPop> : IX87Instruction where TM
             return false;
         ref FpuState f = ref s.Fpu;
         var relation = FloatRelation.Unordered;
-        FloatEnvironment plain = default;
-        FloatParts source = TMemory.Unpack(bits, in plain);
-        bool done = X87Stack.IsEmpty(in f, 0) ? X87Stack.StackFaulted(ref f, overflow: false) : X87Comparison.TryCompare(ref f, in source, signaling: true, out relation);
+        FloatParts source = TMemory.Unpack(bits);
+        bool done = X87Stack.IsEmpty(in f, 0) ? X87Stack.StackFaulted(ref f, overflow: false)
+            : X87Comparison.TryCompare(ref f, in source, signaling: true, out relation);
         if (!done)
             return true;
         X87Stack.SetCodes(ref f, X87Comparison.Codes(relation));
@@ -92,7 +92,8 @@ internal readonly struct TestTop : IX87Instruction
         ref FpuState f = ref s.Fpu;
         var relation = FloatRelation.Unordered;
         FloatParts zero = FloatParts.Zero(false);
-        if (X87Stack.IsEmpty(in f, 0) ? X87Stack.StackFaulted(ref f, overflow: false) : X87Comparison.TryCompare(ref f, in zero, signaling: true, out relation))
+        if (X87Stack.IsEmpty(in f, 0) ? X87Stack.StackFaulted(ref f, overflow: false)
+            : X87Comparison.TryCompare(ref f, in zero, signaling: true, out relation))
             X87Stack.SetCodes(ref f, X87Comparison.Codes(relation));
         return true;
     }

@@ -89,8 +89,8 @@ internal readonly struct FreeRegister<TPop> : IX87Instruction where TPop : struc
 }
 
 /// <summary>
-/// FNSTENV, FLDENV, FNSAVE and FRSTOR (SDM 1 8.1.10, figures 8-9 to 8-12): seven words or doublewords, in the protected-mode layout or, in real and virtual-8086 mode, with
-/// 20-bit linear pointers.
+/// FNSTENV, FLDENV, FNSAVE and FRSTOR (SDM 1 8.1.10, figures 8-9 to 8-12): seven words or doublewords, in the protected-mode layout or, in real and
+/// virtual-8086 mode, with 20-bit linear pointers.
 /// </summary>
 internal static class X87Environment
 {
@@ -131,7 +131,8 @@ internal static class X87Environment
 
         if (IsRealLayout(ref s))
         {
-            uint instruction = (uint)(f.InstructionPointer + ((ulong)f.InstructionSelector << 4)), operand = (uint)(f.OperandPointer + ((ulong)f.OperandSelector << 4));
+            uint instruction = (uint)(f.InstructionPointer + ((ulong)f.InstructionSelector << 4)),
+                operand = (uint)(f.OperandPointer + ((ulong)f.OperandSelector << 4));
             words[3] = instruction & 0xFFFF;
             words[4] = (instruction >> 16 << 12) | f.Opcode;
             words[5] = operand & 0xFFFF;
@@ -231,7 +232,8 @@ internal readonly struct SaveState : IX87Instruction
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
         int size = X87Environment.Size(in op);
-        if (!X87Stack.IsUsable(ref s, ref op, p) || !X87Memory.TryProbe(ref s, ref op, p, size + 80) || !X87Environment.TryStore(ref s, ref op, p, in s.Fpu))
+        if (!X87Stack.IsUsable(ref s, ref op, p) || !X87Memory.TryProbe(ref s, ref op, p, size + 80)
+            || !X87Environment.TryStore(ref s, ref op, p, in s.Fpu))
             return false;
         for (int i = 0; i < 8; i++)
         {

@@ -11,7 +11,8 @@ internal interface IX87Instruction
     static abstract bool Execute(ref CpuState s, ref Op op, Processor p);
 }
 
-/// <summary>The eight escape opcodes D8 to DF as tables in the order of ModRM (SDM 2D, tables ). The decoder gives the escape's number in the immediate.</summary>
+/// <summary>The eight escape opcodes D8 to DF as tables in the order of ModRM (SDM 2D, tables ). The decoder gives the escape's number in
+/// the immediate.</summary>
 // SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class X87Decoding
 {
@@ -37,12 +38,14 @@ internal static unsafe class X87Decoding
     private static nint[] MemoryForms() =>
     [
         .. Arithmetic<Memory32Real>(),
-        H<LoadMemory<Memory32Real>>(), 0, H<StoreReal<Single32, Keep>>(), H<StoreReal<Single32, Popped>>(), H<LoadEnvironment>(), 0, H<StoreEnvironment>(), 0,
+        H<LoadMemory<Memory32Real>>(), 0, H<StoreReal<Single32, Keep>>(), H<StoreReal<Single32, Popped>>(), H<LoadEnvironment>(), 0,
+        H<StoreEnvironment>(), 0,
         .. Arithmetic<Memory32Integer>(),
         H<LoadMemory<Memory32Integer>>(), H<StoreInteger<Memory32Integer, Truncated, Popped>>(), H<StoreInteger<Memory32Integer, ByControl, Keep>>(),
         H<StoreInteger<Memory32Integer, ByControl, Popped>>(), 0, H<LoadExtended>(), 0, H<StoreExtended>(),
         .. Arithmetic<Memory64Real>(),
-        H<LoadMemory<Memory64Real>>(), H<StoreInteger<Memory64Integer, Truncated, Popped>>(), H<StoreReal<Double64, Keep>>(), H<StoreReal<Double64, Popped>>(),
+        H<LoadMemory<Memory64Real>>(), H<StoreInteger<Memory64Integer, Truncated, Popped>>(), H<StoreReal<Double64, Keep>>(),
+        H<StoreReal<Double64, Popped>>(),
         H<RestoreState>(), 0, H<SaveState>(), 0,
         .. Arithmetic<Memory16Integer>(),
         H<LoadMemory<Memory16Integer>>(), H<StoreInteger<Memory16Integer, Truncated, Popped>>(), H<StoreInteger<Memory16Integer, ByControl, Keep>>(),
@@ -65,10 +68,13 @@ internal static unsafe class X87Decoding
         [
             .. Registers<ToTop>(H<CompareRegister<Fcom>>(), H<CompareRegister<Fcomp>>()),
             .. d9,
-            .. All(H<ConditionalMove<CondB>>()), .. All(H<ConditionalMove<CondE>>()), .. All(H<ConditionalMove<CondBe>>()), .. All(H<ConditionalMove<CondP>>()),
+            .. All(H<ConditionalMove<CondB>>()), .. All(H<ConditionalMove<CondE>>()), .. All(H<ConditionalMove<CondBe>>()),
+            .. All(H<ConditionalMove<CondP>>()),
             .. All(0), 0, H<CompareRegister<Fucompp>>(), 0, 0, 0, 0, 0, 0, .. All(0), .. All(0),
-            .. All(H<ConditionalMove<CondB>>()), .. All(H<ConditionalMove<CondE>>()), .. All(H<ConditionalMove<CondBe>>()), .. All(H<ConditionalMove<CondP>>()),
-            H<NoOperation>(), H<NoOperation>(), 0, 0, H<NoOperation>(), 0, 0, 0, .. All(H<CompareRegister<Fucomi>>()), .. All(H<CompareRegister<Fcomi>>()), .. All(0),
+            .. All(H<ConditionalMove<CondB>>()), .. All(H<ConditionalMove<CondE>>()), .. All(H<ConditionalMove<CondBe>>()),
+            .. All(H<ConditionalMove<CondP>>()),
+            H<NoOperation>(), H<NoOperation>(), 0, 0, H<NoOperation>(), 0, 0, 0, .. All(H<CompareRegister<Fucomi>>()),
+            .. All(H<CompareRegister<Fcomi>>()), .. All(0),
             .. Registers<ToOther>(H<CompareRegister<Fcom>>(), H<CompareRegister<Fcomp>>()),
             .. All(H<FreeRegister<Keep>>()), .. All(H<Exchange>()), .. All(H<StoreRegister<Keep>>()), .. All(H<StoreRegister<Popped>>()),
             .. All(H<CompareRegister<Fucom>>()), .. All(H<CompareRegister<Fucomp>>()), .. All(0), .. All(0),
@@ -87,8 +93,8 @@ internal static unsafe class X87Decoding
         H<ArithmeticMemory<DivideOperation, TMemory>>(), H<ArithmeticMemory<ReverseDivideOperation, TMemory>>(),
     ];
 
-    /// <summary>The register forms of an arithmetic escape. Where ST(i) is the destination the encodings of the reversed forms are exchanged; the third comparison row of DE is
-    /// FCOMPP at one place only.</summary>
+    /// <summary>The register forms of an arithmetic escape. Where ST(i) is the destination the encodings of the reversed forms are exchanged; the
+    /// third comparison row of DE is FCOMPP at one place only.</summary>
     private static nint[] Registers<TForm>(nint compare, nint comparePop) where TForm : struct, IX87RegisterForm
     {
         nint subtract = H<ArithmeticRegister<SubtractOperation, TForm>>(), reverseSubtract = H<ArithmeticRegister<ReverseSubtractOperation, TForm>>();
@@ -96,7 +102,8 @@ internal static unsafe class X87Decoding
         nint[] popping = comparePop != 0 ? All(comparePop) : [0, H<CompareRegister<Fcompp>>(), 0, 0, 0, 0, 0, 0];
         return
         [
-            .. All(H<ArithmeticRegister<AddOperation, TForm>>()), .. All(H<ArithmeticRegister<MultiplyOperation, TForm>>()), .. All(compare), .. popping,
+            .. All(H<ArithmeticRegister<AddOperation, TForm>>()), .. All(H<ArithmeticRegister<MultiplyOperation, TForm>>()), .. All(compare),
+            .. popping,
             .. All(TForm.ToOther ? reverseSubtract : subtract), .. All(TForm.ToOther ? subtract : reverseSubtract),
             .. All(TForm.ToOther ? reverseDivide : divide), .. All(TForm.ToOther ? divide : reverseDivide),
         ];

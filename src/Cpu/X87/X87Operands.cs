@@ -11,42 +11,42 @@ internal interface IX87Memory
     static abstract int Size { get; }
 
     /// <summary>The operand's value; conversions of m32fp and m64fp raise what they raise when the value is used.</summary>
-    static abstract FloatParts Unpack(ulong bits, in FloatEnvironment environment);
+    static abstract FloatParts Unpack(ulong bits);
 }
 
 internal readonly struct Memory32Real : IX87Memory
 {
     public static int Size => 4;
 
-    public static FloatParts Unpack(ulong bits, in FloatEnvironment environment) => FloatParts.Unpack<Single32>(bits);
+    public static FloatParts Unpack(ulong bits) => FloatParts.Unpack<Single32>(bits);
 }
 
 internal readonly struct Memory64Real : IX87Memory
 {
     public static int Size => 8;
 
-    public static FloatParts Unpack(ulong bits, in FloatEnvironment environment) => FloatParts.Unpack<Double64>(bits);
+    public static FloatParts Unpack(ulong bits) => FloatParts.Unpack<Double64>(bits);
 }
 
 internal readonly struct Memory16Integer : IX87Memory
 {
     public static int Size => 2;
 
-    public static FloatParts Unpack(ulong bits, in FloatEnvironment environment) => X87Memory.Integer((short)bits);
+    public static FloatParts Unpack(ulong bits) => X87Memory.Integer((short)bits);
 }
 
 internal readonly struct Memory32Integer : IX87Memory
 {
     public static int Size => 4;
 
-    public static FloatParts Unpack(ulong bits, in FloatEnvironment environment) => X87Memory.Integer((int)bits);
+    public static FloatParts Unpack(ulong bits) => X87Memory.Integer((int)bits);
 }
 
 internal readonly struct Memory64Integer : IX87Memory
 {
     public static int Size => 8;
 
-    public static FloatParts Unpack(ulong bits, in FloatEnvironment environment) => X87Memory.Integer((long)bits);
+    public static FloatParts Unpack(ulong bits) => X87Memory.Integer((long)bits);
 }
 
 /// <summary>Access to x87 memory operands.</summary>
@@ -61,7 +61,8 @@ internal static class X87Memory
 
     /// <summary>Reads up to 8 bytes at an offset from the operand. False: the fault is recorded.</summary>
     public static bool TryRead(ref CpuState s, ref Op op, Processor p, int offset, int size, out ulong value) =>
-        p.TryRead(ref s, ref op, (SegmentNumber)op.Segment, System.OpAccess.Advance(ref op, p.EffectiveAddress(ref s, ref op), offset), size, out value);
+        p.TryRead(ref s, ref op, (SegmentNumber)op.Segment, System.OpAccess.Advance(ref op, p.EffectiveAddress(ref s, ref op), offset), size,
+            out value);
 
     /// <summary>Writes up to 8 bytes at an offset from the operand. False: the fault is recorded.</summary>
     public static bool TryWrite(ref CpuState s, ref Op op, Processor p, int offset, int size, ulong value) =>

@@ -60,7 +60,8 @@ internal readonly struct ScaleOperation : IX87Operation
         if (source.Class == FloatClass.Finite)
         {
             FloatEnvironment quiet = default;
-            by = source.Exponent > 16 ? (source.Sign ? -Beyond : Beyond) : (int)FloatConversion.ToInteger(in source, 32, RoundingMode.Zero, ref quiet);
+            by = source.Exponent > 16 ? (source.Sign ? -Beyond : Beyond)
+                : (int)FloatConversion.ToInteger(in source, 32, RoundingMode.Zero, ref quiet);
         }
 
         // The result is exact unless it leaves the range: precision control does not matter.

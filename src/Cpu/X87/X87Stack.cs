@@ -6,8 +6,8 @@ using Hv.Cpu.System;
 namespace Hv.Cpu.X87;
 
 /// <summary>
-/// The register stack and what all computing x87 instructions share: the checks before, stack faults, and merging of exception flags (SDM 1 8.1, 8.5). Each
-/// check that fails has recorded its fault or its flags, so that a caller writes <c>if (!…) return</c>.
+/// The register stack and what all computing x87 instructions share: the checks before, stack faults, and merging of exception flags (SDM 1 8.1,
+/// 8.5). Each check that fails has recorded its fault or its flags, so that a caller writes <c>if (!…) return</c>.
 /// </summary>
 internal static class X87Stack
 {
@@ -17,7 +17,8 @@ internal static class X87Stack
     private const int TopShift = 11;
     private const FloatFlags Before = FloatFlags.Invalid | FloatFlags.Denormal | FloatFlags.DivideByZero;
 
-    /// <summary>#NM and a pending #MF come first; then the instruction becomes the last one, and C1 is clear unless it sets it. False: a fault is recorded.</summary>
+    /// <summary>#NM and a pending #MF come first; then the instruction becomes the last one, and C1 is clear unless it sets it. False: a fault is
+    /// recorded.</summary>
     public static bool Begin(ref CpuState s, ref Op op, Processor p)
     {
         if (!IsUsable(ref s, ref op, p) || !IsClear(ref s, ref op, p))
@@ -114,8 +115,8 @@ internal static class X87Stack
     }
 
     /// <summary>
-    /// Merges what an operation raised into the status word. False when an exception that is detected before the result is unmasked: then nothing is stored, and only
-    /// such flags are set (SDM 1 8.6).
+    /// Merges what an operation raised into the status word. False when an exception that is detected before the result is unmasked: then nothing is
+    /// stored, and only such flags are set (SDM 1 8.6).
     /// </summary>
     public static bool Accept(ref FpuState f, in FloatEnvironment environment)
     {
@@ -130,7 +131,8 @@ internal static class X87Stack
         return stored;
     }
 
-    /// <summary>As <see cref="Accept"/>, for a result that goes to memory: an unmasked overflow or underflow stores nothing either (SDM 1 8.5.4, 8.5.5).</summary>
+    /// <summary>As <see cref="Accept"/>, for a result that goes to memory: an unmasked overflow or underflow stores nothing either (SDM 1 8.5.4,
+    /// 8.5.5).</summary>
     public static bool AcceptForMemory(ref FpuState f, FloatEnvironment environment)
     {
         const FloatFlags Range = FloatFlags.Overflow | FloatFlags.Underflow;

@@ -21,7 +21,7 @@ internal readonly struct LoadMemory<TMemory> : IX87Instruction where TMemory : s
 
         // A load is exact whatever the precision control says.
         FloatEnvironment environment = FloatEnvironment.FromControlWord(f.Control) with { Precision = 64 };
-        FloatParts source = TMemory.Unpack(bits, in environment);
+        FloatParts source = TMemory.Unpack(bits);
         Extended80 value = FloatConversion.Convert(in source, ref environment).ToExtended(ref environment);
         if (X87Stack.Accept(ref f, in environment))
             X87Stack.Push(ref f, value);
@@ -167,7 +167,8 @@ internal readonly struct StoreInteger<TMemory, TRounding, TPop> : IX87Instructio
         else
         {
             FloatParts source = FloatParts.Unpack(X87Stack.Get(in f, 0));
-            value = FloatConversion.ToInteger(in source, 8 * TMemory.Size, TRounding.Truncates ? RoundingMode.Zero : environment.Rounding, ref environment);
+            value = FloatConversion.ToInteger(in source, 8 * TMemory.Size, TRounding.Truncates ? RoundingMode.Zero
+                : environment.Rounding, ref environment);
             store = X87Stack.Accept(ref f, in environment);
         }
 
@@ -192,7 +193,8 @@ internal readonly struct Exchange : IX87Instruction
         bool topEmpty = X87Stack.IsEmpty(in f, 0), otherEmpty = X87Stack.IsEmpty(in f, index);
         if ((topEmpty || otherEmpty) && !X87Stack.StackFaulted(ref f, overflow: false))
             return true;
-        Extended80 top = topEmpty ? Extended80.Indefinite : X87Stack.Get(in f, 0), other = otherEmpty ? Extended80.Indefinite : X87Stack.Get(in f, index);
+        Extended80 top = topEmpty ? Extended80.Indefinite : X87Stack.Get(in f, 0), other = otherEmpty ? Extended80.Indefinite
+            : X87Stack.Get(in f, index);
         X87Stack.Set(ref f, 0, other);
         X87Stack.Set(ref f, index, top);
         return true;
