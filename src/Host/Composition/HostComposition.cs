@@ -21,10 +21,10 @@ internal static class HostComposition
 {
     private const string SettingsFile = "appsettings.json";
 
-    /// <summary>Adds every backend. One line each: adding a backend means adding a line.</summary>
-    public static IServiceCollection AddBackends(this IServiceCollection services, IConfiguration configuration) => services
+    /// <summary>Adds every backend. One line each: adding a backend means adding a line. Without a configuration each has its defaults.</summary>
+    public static IServiceCollection AddBackends(this IServiceCollection services, IConfiguration? configuration = null) => services
         .AddEmulatedBackend()
-        .AddKvmBackend(new KvmOptions { DevicePath = configuration[HypervisorOptions.KvmDeviceKey] ?? new HypervisorOptions().KvmDevice })
+        .AddKvmBackend(new KvmOptions { DevicePath = configuration?[HypervisorOptions.KvmDeviceKey] ?? new HypervisorOptions().KvmDevice })
         .AddSvmBackend()
         .AddVmxBackend();
 
