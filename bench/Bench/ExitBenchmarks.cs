@@ -12,7 +12,7 @@ namespace Hv.Bench;
 /// </summary>
 [MemoryDiagnoser]
 [GroupBenchmarksBy(BenchmarkLogicalGroupRule.ByMethod)]
-public class ExitBenchmarks
+public class ExitBenchmarks : IDisposable
 {
     private const int Loops = 20_000;
 
@@ -49,10 +49,11 @@ public class ExitBenchmarks
     }
 
     [GlobalCleanup]
-    public void Cleanup()
+    public void Dispose()
     {
-        foreach (BenchMachine machine in new[] { _hypercall, _msrRead, _msrWrite, _portOut, _cpuid })
-            machine.Dispose();
+        foreach (BenchMachine? machine in new[] { _hypercall, _msrRead, _msrWrite, _portOut, _cpuid })
+            machine?.Dispose();
+        GC.SuppressFinalize(this);
     }
 
     [Benchmark(OperationsPerInvoke = Loops)]
