@@ -207,17 +207,6 @@ public sealed class EngineTests
         Assert.Equal(Guest.Code + (ulong)nops + 6 + (ulong)displacement, guest.Cpu.Event.Address);
     }
 
-    [Fact]
-    public void ENTER_that_faults_has_pushed_nothing()
-    {
-        using Guest guest = Guest.Long().With(0xC8, 0x10, 0x00, 0x02);
-        guest.Memory.TryWrite(new Gpa(Guest.Stack - 8), 0x1122_3344_5566_7788UL);
-        guest.Gpr.Rbp = 0x7FFF_0000_0008;
-        Assert.Equal(14, guest.RunToException());
-        Assert.Equal((0x7FFF_0000_0000UL, 0UL), (guest.Cpu.Event.Address, guest.Cpu.Event.Value));
-        Assert.Equal((Guest.Stack, 0x1122_3344_5566_7788UL), (guest.Gpr.Rsp, guest.Read(Guest.Stack - 8)));
-    }
-
     [Theory]
     [InlineData(0xAA, true)] // STOSB
     [InlineData(0xA4, true)] // MOVSB

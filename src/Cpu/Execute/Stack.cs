@@ -122,7 +122,7 @@ internal static class StackHandlers
         Threading.Next(ref s, ref op, p);
     }
 
-    /// <summary>ENTER (SDM 2A): every access is probed before the first, so that a fault leaves no trace.</summary>
+    /// <summary>ENTER (SDM 2A): the frame is probed with the last push, so that a fault leaves no trace.</summary>
     [MethodImpl(Threading.Handler)]
     internal static void Enter<TW, TStack>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth where TStack : struct, IStack
     {
@@ -130,8 +130,6 @@ internal static class StackHandlers
         int level = (int)(op.Immediate >> 16) & 31;
         ulong oldSp = s.Gpr.Rsp, frame = s.Gpr.Rbp;
         ulong bytes = (ulong)(TW.Bits / 8);
-        if (!TryProbeFrame<TW, TStack>(ref s, ref op, p, level, size))
-            return;
         bool ok = Push<TW, TStack>(ref s, ref op, p, TW.Get(ref s, Registers.Rbp));
         ulong temporary = s.Gpr.Rsp;
         for (int i = 1; ok && i < level; i++)
@@ -143,39 +141,16 @@ internal static class StackHandlers
 
         if (ok && level > 0)
             ok = Push<TW, TStack>(ref s, ref op, p, TW.Truncate(temporary));
-        if (!ok)
+        ulong bottom = TStack.Wrap(TStack.Pointer(ref s) - size);
+        if (!ok || !p.TryProbeStack<TStack>(ref s, ref op, bottom, (int)bytes))
         {
-            // A device's answer is awaited.
             s.Gpr.Rsp = oldSp;
             return;
         }
 
-        TStack.SetPointer(ref s, TStack.Wrap(TStack.Pointer(ref s) - size));
+        TStack.SetPointer(ref s, bottom);
         TW.Set(ref s, Registers.Rbp, TW.Truncate(temporary));
         Threading.Next(ref s, ref op, p);
-    }
-
-    /// <summary>Probes ENTER's accesses in their order: the pushes, between them the reads of the outer frames' pointers, and the frame's
-    /// bottom.</summary>
-    private static bool TryProbeFrame<TW, TStack>(ref CpuState s, ref Op op, Processor p, int level, ulong size)
-        where TW : struct, IWidth where TStack : struct, IStack
-    {
-        ulong pointer = TStack.Pointer(ref s), frame = s.Gpr.Rbp, bytes = (ulong)(TW.Bits / 8);
-        for (int i = 0; i <= level; i++)
-        {
-            if (i > 0 && i < level)
-            {
-                frame -= bytes;
-                if (!p.TryProbeStack<TStack>(ref s, ref op, TStack.Wrap(frame), (int)bytes, AccessKind.Read))
-                    return false;
-            }
-
-            pointer -= bytes;
-            if (!p.TryProbeStack<TStack>(ref s, ref op, TStack.Wrap(pointer), (int)bytes))
-                return false;
-        }
-
-        return p.TryProbeStack<TStack>(ref s, ref op, TStack.Wrap(pointer - size), (int)bytes);
     }
 
     [MethodImpl(Threading.Handler)]
