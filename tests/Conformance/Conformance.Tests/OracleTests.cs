@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Hv.Conformance.Campaigns.Cases;
 using Hv.Conformance.Campaigns.Forms;
 using Hv.Conformance.Oracle;
@@ -95,17 +96,13 @@ public sealed class OracleTests
         slot.WriteTo(native.Code);
         native.Inputs[0] = CaseText.Default();
         slot.Enter(ref native.Inputs[0]);
-        Span<byte> state = native.StateIn(0);
-        state.Clear();
-        BitConverter.TryWriteBytes(state, (ushort)0x37F);
-        BitConverter.TryWriteBytes(state[24..], 0x1F80);
-        BitConverter.TryWriteBytes(state[512..], 7ul);
-        BitConverter.TryWriteBytes(state[160..], 1.5f);
-        BitConverter.TryWriteBytes(state[176..], 2.25f);
-        native.Start(1, withState: true);
+        ref ExtendedState state = ref native.Inputs[0].Extended;
+        state.Xmm[0] = Vector128.CreateScalar(1.5f).AsByte();
+        state.Xmm[1] = Vector128.CreateScalar(2.25f).AsByte();
+        native.Start(1);
         native.Wait();
         Assert.Equal(Outcome.Completed, native.Outputs[0].Vector);
-        Assert.Equal(3.75f, BitConverter.ToSingle(native.StateOut(0)[160..]));
+        Assert.Equal(3.75f, native.Outputs[0].Extended.Xmm[0].AsSingle().ToScalar());
     }
 
     private delegate void Change(Span<ulong> registers);

@@ -4,15 +4,15 @@ using System.Runtime.InteropServices;
 namespace Hv.Conformance.Oracle;
 
 /// <summary>
-/// One case as it lies in the memory shared with the worker: before execution the state to start from, afterwards the state reached. 512 bytes; the
-/// worker's machine code knows the offsets.
+/// One case as it lies in the memory shared with the worker: before execution the state to start from, afterwards the state reached. The worker's
+/// machine code knows the offsets. Cases without <see cref="HasExtended"/> never touch the last 832 bytes.
 /// </summary>
 [StructLayout(LayoutKind.Explicit, Size = Size)]
 public struct CaseRecord
 {
-    public const int Size = 512;
+    public const int Size = 512 + ExtendedState.Size;
     public const int RipOffset = 128, RflagsOffset = 136, VectorOffset = 144, ErrorOffset = 152, AddressOffset = 160, CodeOffset = 168;
-    public const int CsOffset = 144, SsOffset = 146, DsOffset = 148, EsOffset = 150, SteppedOffset = 152, MemoryOffset = 192;
+    public const int CsOffset = 144, SsOffset = 146, DsOffset = 148, EsOffset = 150, HasExtendedOffset = 152, MemoryOffset = 192, ExtendedOffset = 512;
 
     /// <summary>RAX RCX RDX RBX RSP RBP RSI RDI R8..R15.</summary>
     [FieldOffset(0)] public Registers16 Registers;
@@ -26,6 +26,9 @@ public struct CaseRecord
     [FieldOffset(SsOffset)] public ushort Ss;
     [FieldOffset(DsOffset)] public ushort Ds;
     [FieldOffset(EsOffset)] public ushort Es;
+
+    /// <summary>1: x87, SSE and AVX state is set before the case and reported after it.</summary>
+    [FieldOffset(HasExtendedOffset)] public uint HasExtended;
 
     // After execution.
 
@@ -41,6 +44,9 @@ public struct CaseRecord
 
     /// <summary><see cref="OracleMap.Window"/> and then <see cref="OracleMap.Edge"/>.</summary>
     [FieldOffset(MemoryOffset)] public CaseMemory Memory;
+
+    /// <summary>Meaningful in cases that started with <see cref="HasExtended"/>.</summary>
+    [FieldOffset(ExtendedOffset)] public ExtendedState Extended;
 }
 
 /// <summary>Sixteen general registers by encoding.</summary>

@@ -15,9 +15,6 @@ public sealed unsafe class NativeOracle : IDisposable
     /// <summary>The most cases of one batch.</summary>
     public const int Capacity = WorkerLayout.Capacity;
 
-    /// <summary>Bytes of x87, SSE and AVX state per case, in the standard XSAVE format.</summary>
-    public const int StateSize = WorkerLayout.StateUsed;
-
     /// <summary>How long a batch may take before its case counts as one that does not end.</summary>
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2);
 
@@ -98,21 +95,13 @@ public sealed unsafe class NativeOracle : IDisposable
         return null;
     }
 
-    /// <summary>The XSAVE area that case <paramref name="index"/> starts from.</summary>
-    public Span<byte> StateIn(int index) => State(WorkerLayout.StateInField, index);
-
-    /// <summary>The XSAVE area that case <paramref name="index"/> reached.</summary>
-    public Span<byte> StateOut(int index) => State(WorkerLayout.StateOutField, index);
-
     /// <summary>Hands the first <paramref name="count"/> inputs to the worker and returns at once.</summary>
     /// <param name="count">1..<see cref="Capacity"/>.</param>
-    /// <param name="withState">Whether x87, SSE and AVX state is set and reported too.</param>
-    public void Start(int count, bool withState = false)
+    public void Start(int count)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Capacity);
         Field(WorkerLayout.CountField) = count;
-        Field(WorkerLayout.OptionsField) = withState ? WorkerLayout.OptionState : 0;
         Field(WorkerLayout.DoneField) = 0;
         Command();
     }
@@ -233,16 +222,10 @@ public sealed unsafe class NativeOracle : IDisposable
         }
     }
 
-    // SAFETY of the four below: offsets and sizes are WorkerLayout's, which sized the mapped file; indices are checked by the spans or here.
+    // SAFETY of the three below: offsets and sizes are WorkerLayout's, which sized the mapped file; indices are checked by the spans or here.
     private ref long Field(int offset) => ref *(long*)(_shared + WorkerLayout.HeaderOffset + offset);
 
     private Span<byte> TestPages(int offset, int size) => new(_shared + offset, size);
 
     private Span<CaseRecord> Records(int field) => new(_shared + WorkerLayout.HeaderOffset + field, Capacity);
-
-    private Span<byte> State(int field, int index)
-    {
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Capacity);
-        return new(_shared + WorkerLayout.HeaderOffset + field + index * WorkerLayout.StateSize, WorkerLayout.StateUsed);
-    }
 }

@@ -164,8 +164,6 @@ internal sealed class WorkerCode
         _c.cmp(rax, 1);
         _c.jne(_fail);
         _c.mov(rbx, WorkerLayout.Mailbox);
-        _c.mov(rax, __qword_ptr[rbx + WorkerLayout.OptionsField]);
-        _c.mov(__qword_ptr[WorkerLayout.Options], rax);
         _c.mov(rcx, __qword_ptr[rbx + WorkerLayout.DoneField]);
         _c.mov(rax, __qword_ptr[rbx + WorkerLayout.CountField]);
         _c.sub(rax, rcx);
@@ -175,11 +173,6 @@ internal sealed class WorkerCode
         _c.mov(__qword_ptr[WorkerLayout.CurrentIn], rdx);
         _c.lea(rdx, __[rbx + rax + WorkerLayout.OutField]);
         _c.mov(__qword_ptr[WorkerLayout.CurrentOut], rdx);
-        _c.imul(rax, rcx, WorkerLayout.StateSize);
-        _c.lea(rdx, __[rbx + rax + WorkerLayout.StateInField]);
-        _c.mov(__qword_ptr[WorkerLayout.StateIn], rdx);
-        _c.lea(rdx, __[rbx + rax + WorkerLayout.StateOutField]);
-        _c.mov(__qword_ptr[WorkerLayout.StateOut], rdx);
 
         _c.Label(ref _loop);
         _c.cmp(__qword_ptr[WorkerLayout.Remaining], 0);
@@ -199,12 +192,13 @@ internal sealed class WorkerCode
         _c.Label(ref _next);
         _c.mov(rbx, __qword_ptr[WorkerLayout.CurrentIn]);
         CopyMemory(toRecord: false);
-        _c.test(__dword_ptr[WorkerLayout.Options], WorkerLayout.OptionState);
+        _c.mov(eax, __dword_ptr[rbx + CaseRecord.HasExtendedOffset]);
+        _c.mov(__dword_ptr[WorkerLayout.HasExtended], eax);
+        _c.test(eax, eax);
         _c.je(noState);
-        _c.mov(rcx, __qword_ptr[WorkerLayout.StateIn]);
         _c.mov(eax, 7);
         _c.xor(edx, edx);
-        _c.xrstor64(__[rcx]);
+        _c.xrstor64(__[rbx + CaseRecord.ExtendedOffset]);
         _c.Label(ref noState);
         _c.cmp(__word_ptr[rbx + CaseRecord.CsOffset], 0);
         _c.jne(_stepped);
@@ -252,12 +246,12 @@ internal sealed class WorkerCode
         CleanFlags();
         _c.mov(__qword_ptr[WorkerLayout.Save + CaseRecord.RipOffset], 0);
         _c.mov(__qword_ptr[WorkerLayout.Save + CaseRecord.VectorOffset], (int)Outcome.Completed);
-        _c.test(__dword_ptr[WorkerLayout.Options], WorkerLayout.OptionState);
+        _c.cmp(__dword_ptr[WorkerLayout.HasExtended], 0);
         _c.je(_tail);
-        _c.mov(rcx, __qword_ptr[WorkerLayout.StateOut]);
+        _c.mov(rcx, __qword_ptr[WorkerLayout.CurrentOut]);
         _c.mov(eax, 7);
         _c.xor(edx, edx);
-        _c.xsave64(__[rcx]);
+        _c.xsave64(__[rcx + CaseRecord.ExtendedOffset]);
     }
 
     /// <summary>Copies the save area and the memory to the case's record and goes on to the next case.</summary>
@@ -274,8 +268,6 @@ internal sealed class WorkerCode
         CopyMemory(toRecord: true);
         _c.add(__qword_ptr[WorkerLayout.CurrentIn], CaseRecord.Size);
         _c.add(__qword_ptr[WorkerLayout.CurrentOut], CaseRecord.Size);
-        _c.add(__qword_ptr[WorkerLayout.StateIn], WorkerLayout.StateSize);
-        _c.add(__qword_ptr[WorkerLayout.StateOut], WorkerLayout.StateSize);
         _c.dec(__qword_ptr[WorkerLayout.Remaining]);
         _c.mov(rax, WorkerLayout.Mailbox);
         _c.inc(__qword_ptr[rax + WorkerLayout.DoneField]);
@@ -311,10 +303,11 @@ internal sealed class WorkerCode
         _c.Label(ref haveVector);
         _c.mov(rsi, __qword_ptr[rdx + ContextRegisters + ContextState * 8]);
         _c.mov(rsp, WorkerLayout.Stacks + WorkerLayout.StackSize);
-        _c.test(__dword_ptr[WorkerLayout.Options], WorkerLayout.OptionState);
+        _c.cmp(__dword_ptr[WorkerLayout.HasExtended], 0);
         _c.je(_tail);
-        _c.mov(rdi, __qword_ptr[WorkerLayout.StateOut]);
-        _c.mov(ecx, WorkerLayout.StateUsed);
+        _c.mov(rdi, __qword_ptr[WorkerLayout.CurrentOut]);
+        _c.add(rdi, CaseRecord.ExtendedOffset);
+        _c.mov(ecx, ExtendedState.Size);
         _c.rep.movsb();
         _c.jmp(_tail);
     }

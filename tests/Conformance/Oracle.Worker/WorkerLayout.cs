@@ -9,8 +9,8 @@ internal static class WorkerLayout
     public const uint Save = Text + TextSize;
 
     /// <summary>The save area's fields after the image of a <see cref="CaseRecord"/>'s first 192 bytes.</summary>
-    public const uint CurrentIn = Save + 192, CurrentOut = Save + 200, Remaining = Save + 208, StateIn = Save + 216, StateOut = Save + 224;
-    public const uint Options = Save + 232, Target = Save + 240, Command = Save + 248, SelectorsDirty = Save + 256;
+    public const uint CurrentIn = Save + 192, CurrentOut = Save + 200, Remaining = Save + 208;
+    public const uint HasExtended = Save + 232, Target = Save + 240, Command = Save + 248, SelectorsDirty = Save + 256;
 
     /// <summary>Constants: what the start-up code hands to the kernel.</summary>
     public const uint Constants = Save + 0x400;
@@ -29,22 +29,15 @@ internal static class WorkerLayout
     public const int ReadOnlyOffset = DataOffset + OracleMap.DataSize;
     public const int HeaderOffset = ReadOnlyOffset + OracleMap.ReadOnlySize;
 
-    // The header, at the mailbox's start: how many cases, options, how many are done.
-    public const int CountField = 0, OptionsField = 8, DoneField = 16;
+    // The header, at the mailbox's start: how many cases, how many are done.
+    public const int CountField = 0, DoneField = 16;
     public const int HeaderSize = OracleMap.PageSize;
 
     /// <summary>The most cases of one batch.</summary>
     public const int Capacity = 2048;
 
-    /// <summary>Bytes of one XSAVE area: legacy, header and AVX parts in the standard format are 832 (SDM 1 13.4).</summary>
-    public const int StateSize = 1024, StateUsed = 832;
     public const int InField = HeaderSize;
     public const int OutField = InField + Capacity * CaseRecord.Size;
-    public const int StateInField = OutField + Capacity * CaseRecord.Size;
-    public const int StateOutField = StateInField + Capacity * StateSize;
-    public const int MailboxSize = StateOutField + Capacity * StateSize;
+    public const int MailboxSize = OutField + Capacity * CaseRecord.Size;
     public const int FileSize = HeaderOffset + MailboxSize;
-
-    /// <summary>Option: load and store x87, SSE and AVX state around each case.</summary>
-    public const int OptionState = 1;
 }

@@ -160,6 +160,8 @@ public sealed class BlockWriter
         if (!offsets.HasDisplacement || instruction.MemoryBase == Register.None)
             return;
         long displacement = _random.Below(64) - 32;
+        if (CodeSlot.Locks(in instruction))
+            displacement &= ~15;
         for (int i = 0; i < offsets.DisplacementSize; i++)
             bytes[offsets.DisplacementOffset + i] = (byte)(displacement >> (8 * i));
     }
@@ -179,6 +181,9 @@ public sealed class BlockWriter
                 return false;
         }
 
+        // A locked access must not cross a cache line (see OperandState): pointers are multiples of 16, the stack pointer is not.
+        if (CodeSlot.Locks(in instruction) && instruction.MemoryBase.GetFullRegister() == Register.RSP)
+            return false;
         foreach (UsedMemory memory in info.GetUsedMemory())
         {
             Register full = memory.Base.GetFullRegister();
@@ -225,7 +230,7 @@ public sealed class BlockWriter
     public static void Point(ref CaseRecord record, Prng random)
     {
         foreach (int register in (ReadOnlySpan<int>)[3, 5, 13, 14, 6, 7])
-            record.Registers[register] = OracleMap.Window + 72 + (uint)random.Below(OracleMap.WindowSize - 144);
+            record.Registers[register] = OracleMap.Window + 80 + (uint)random.Below((OracleMap.WindowSize - 144) / 16) * 16;
         record.Registers[4] = OracleMap.Window + 64 + (uint)random.Below(16) * 8;
         if (!random.OneIn(16))
             record.Registers[1] = (uint)random.Below(16);

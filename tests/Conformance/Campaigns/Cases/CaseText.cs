@@ -7,7 +7,7 @@ namespace Hv.Conformance.Campaigns.Cases;
 
 /// <summary>
 /// One case on one line: <c>MODE WAY BYTES ; STATE ; RESULT</c>. MODE is 64, 32 or 16; WAY is j (entered by a jump), i (by IRETQ) or t (stepped by
-/// the trap flag).
+/// the trap flag), and x after it where x87, SSE and AVX state takes part (see <see cref="ExtendedText"/>).
 /// STATE names what is not at its default: registers (0; rsp <see cref="DefaultStack"/>, as an offset in 16-bit code), <c>fl</c> (202) and
 /// <c>m+OFFSET</c> memory runs (0).
 /// RESULT is <c>ok</c> or <c>#VECTOR/ERROR@ADDRESS</c>, then RIP unless it is after the instruction (or, for a fault, on it), then everything that
@@ -43,6 +43,7 @@ public static class CaseText
         CaseRecord record = default;
         record.Registers[4] = mode == CodeMode.Bits16 ? DefaultStack - OracleMap.Data : DefaultStack;
         record.Rflags = DefaultFlags;
+        record.Extended = ExtendedText.Default;
         return record;
     }
 
@@ -50,12 +51,16 @@ public static class CaseText
     public static string Format(CodeSlot slot, in CaseRecord input, in CaseRecord result)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{(int)slot.Mode} {"jit"[(int)slot.Way]} {Convert.ToHexStringLower(slot.Bytes)} ;");
+        text.Append(CultureInfo.InvariantCulture, $"{(int)slot.Mode} {"jit"[(int)slot.Way]}{(slot.HasExtended ? "x" : "")} {Convert.ToHexStringLower(slot.Bytes)} ;");
         CaseRecord plain = Default(slot.Mode);
         AppendState(text, in plain, in input, slot.Way == EntryWay.Stepped ? 0x100ul : 0);
+        if (slot.HasExtended)
+            ExtendedText.Append(text, in plain.Extended, in input.Extended);
         text.Append(" ;");
         AppendOutcome(text, slot, in result);
         AppendState(text, in input, in result, 0, slot.Way == EntryWay.Stepped ? 0x100ul : 0);
+        if (slot.HasExtended)
+            ExtendedText.Append(text, in input.Extended, in result.Extended);
         return text.ToString();
     }
 
@@ -65,11 +70,11 @@ public static class CaseText
     {
         string[] parts = line.Split(';', StringSplitOptions.TrimEntries);
         string[] head = parts[0].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        if (parts.Length != 3 || head.Length != 3 || "jit".IndexOf(head[1], StringComparison.Ordinal) < 0)
+        if (parts.Length != 3 || head.Length != 3 || head[1] is not ("j" or "i" or "t" or "jx" or "ix" or "tx"))
             throw new FormatException($"not a recorded case (MODE WAY BYTES ; STATE ; RESULT): {line}");
         var mode = (CodeMode)byte.Parse(head[0], CultureInfo.InvariantCulture);
-        var way = (EntryWay)"jit".IndexOf(head[1], StringComparison.Ordinal);
-        var slot = new CodeSlot(Convert.FromHexString(head[2]), mode, way, offset);
+        var way = (EntryWay)"jit".IndexOf(head[1][0], StringComparison.Ordinal);
+        var slot = new CodeSlot(Convert.FromHexString(head[2]), mode, way, offset, head[1].Length > 1);
         CaseRecord input = Default(mode);
         foreach (string word in parts[1].Split(' ', StringSplitOptions.RemoveEmptyEntries))
             Apply(ref input, word);
@@ -180,7 +185,7 @@ public static class CaseText
             record.Rflags = Hex(value);
         else if (name.StartsWith("m+", StringComparison.Ordinal))
             Convert.FromHexString(value).CopyTo(((Span<byte>)record.Memory)[(int)Hex(name[2..])..]);
-        else
+        else if (!ExtendedText.TryApply(ref record.Extended, name, value))
             throw new FormatException($"'{name}' is neither a register, nor fl, nor m+OFFSET");
     }
 

@@ -11,7 +11,12 @@ public sealed class CodeSlot
     public const int Stride = 64;
 
     /// <summary>Makes a slot.</summary>
-    public CodeSlot(byte[] bytes, CodeMode mode, EntryWay way, uint offset)
+    /// <param name="bytes">The encoding, or a block.</param>
+    /// <param name="mode">Its code mode.</param>
+    /// <param name="way">How it is entered.</param>
+    /// <param name="offset">Bytes from <see cref="OracleMap.Code"/>.</param>
+    /// <param name="extended">Whether x87, SSE and AVX state takes part; null to decide by the instruction.</param>
+    public CodeSlot(byte[] bytes, CodeMode mode, EntryWay way, uint offset, bool? extended = null)
     {
         Bytes = bytes;
         Mode = mode;
@@ -20,6 +25,13 @@ public sealed class CodeSlot
         Instruction = FormBytes.Decode(bytes, mode, StartRip);
         InstructionInfo info = new InstructionInfoFactory().GetInfo(Instruction);
         Memory = [.. info.GetUsedMemory()];
+        HasExtended = extended ?? ExtendedForms.Uses(Instruction.Code);
+        if (!HasExtended)
+            return;
+        RegisterKind = ElementKinds.OfRegisters(Instruction.Code);
+        foreach (UsedRegister used in info.GetUsedRegisters())
+            if (used.Register.IsXMM() || used.Register.IsYMM())
+                VectorsUsed |= 1u << used.Register.GetNumber();
     }
 
     public byte[] Bytes { get; }
@@ -32,8 +44,24 @@ public sealed class CodeSlot
     /// <summary>How Iced reads the bytes; may be invalid in an encodings campaign.</summary>
     public Instruction Instruction { get; }
 
+    /// <summary>Whether x87, SSE and AVX state is set and compared.</summary>
+    public bool HasExtended { get; }
+
+    /// <summary>What the vector registers used hold.</summary>
+    public ElementKind RegisterKind { get; }
+
+    /// <summary>The vector registers that the instruction uses, one bit each.</summary>
+    public uint VectorsUsed { get; }
+
     /// <summary>Whether it is a string instruction that repeats: the processor may come back before it is done.</summary>
     public bool Repeats => Instruction.HasRepPrefix || Instruction.HasRepnePrefix;
+
+    /// <summary>Whether its access to memory is locked.</summary>
+    public bool IsLocked => Locks(Instruction);
+
+    /// <summary>Whether an instruction's access to memory is locked (SDM 3A 9.1.2.1, 9.1.2.2).</summary>
+    public static bool Locks(in Instruction instruction) =>
+        instruction.HasLockPrefix || (instruction.Mnemonic == Mnemonic.Xchg && instruction.Op0Kind == OpKind.Memory);
 
     /// <summary>The memory that Iced says the instruction uses, implicit accesses included.</summary>
     public UsedMemory[] Memory { get; }
@@ -54,6 +82,7 @@ public sealed class CodeSlot
     public void Enter(ref CaseRecord record)
     {
         record.Rip = StartRip;
+        record.HasExtended = HasExtended ? 1u : 0;
         if (Way == EntryWay.Quick)
         {
             record.Cs = 0;

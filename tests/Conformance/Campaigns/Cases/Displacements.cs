@@ -43,6 +43,8 @@ public static class Displacements
         ulong target = OracleMap.Window + 72 + (uint)random.Below(OracleMap.WindowSize - 144);
         if (random.OneIn(16))
             target = OracleMap.Window + OracleMap.WindowSize / 2 - (uint)random.Below(8);
+        if (CodeSlot.Locks(in instruction))
+            target &= ~15UL;
         target -= instruction.MemorySegment switch { Register.FS => OracleMap.FsBase, Register.GS => OracleMap.GsBase, _ => 0 };
         Write(field, relative ? target - (rip + (uint)instruction.Length) : target);
     }

@@ -34,13 +34,4 @@ public static class EdgeValues
             _ => random.Next(),
         };
     }
-
-    /// <summary>Fills a pool from which memory contents are cut.</summary>
-    public static byte[] Pool(Prng random, int size)
-    {
-        byte[] pool = new byte[size];
-        for (int i = 0; i + 8 <= size; i += 8)
-            BitConverter.TryWriteBytes(pool.AsSpan(i), Next(random));
-        return pool;
-    }
 }

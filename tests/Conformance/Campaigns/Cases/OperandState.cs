@@ -11,11 +11,17 @@ public sealed class OperandState
 {
     private const ulong FlagsAlways = 0x202, StatusFlags = 0x8D5, DirectionFlag = 0x400, AlignmentFlag = 0x4_0000, IdFlag = 0x20_0000,
         TrapFlag = 0x100;
-    private const int PoolSize = 1 << 16;
-    private readonly byte[] _pool;
 
-    /// <summary>Makes the generator of one campaign.</summary>
-    public OperandState(ulong seed) => _pool = EdgeValues.Pool(new Prng(seed, ulong.MaxValue), PoolSize);
+    /// <summary>How rarely a locked access crosses a cache line: Linux lets a program that does so on an Intel processor sleep for 10 ms and more
+    /// (Documentation/arch/x86/buslock.rst).</summary>
+    private const int SplitLockOneIn = 4096;
+    private readonly ValuePools _pools;
+
+    /// <summary>Makes the generator of one campaign; one per thread.</summary>
+    public OperandState(ulong seed) => _pools = new ValuePools(seed);
+
+    /// <summary>Prepares for a batch of the campaign.</summary>
+    public void Renew(long batch) => _pools.Renew(batch);
 
     /// <summary>Fills <paramref name="record"/> with a state for <paramref name="slot"/>.</summary>
     public void Fill(ref CaseRecord record, CodeSlot slot, Prng random)
@@ -25,7 +31,7 @@ public sealed class OperandState
         if (random.OneIn(4))
             record.Registers[random.Below(16)] = record.Registers[random.Below(16)];
         record.Registers[4] = Target(random, 8);
-        _pool.AsSpan(random.Below(PoolSize - CaseMemory.Length), CaseMemory.Length).CopyTo(record.Memory);
+        _pools.Cut(ElementKind.Integer, record.Memory, random);
         record.Rflags = Flags(random) | (slot.Way == EntryWay.Stepped ? TrapFlag : 0);
         slot.Enter(ref record);
         Shape(ref record, slot, random);
@@ -34,6 +40,8 @@ public sealed class OperandState
                 record.Registers[i] = (uint)record.Registers[i];
         if (slot.Mode == CodeMode.Bits16)
             Narrow(ref record);
+        if (slot.HasExtended)
+            ExtendedShape.Fill(ref record, slot, _pools, random);
     }
 
     private static ulong Flags(Prng random)
@@ -62,6 +70,11 @@ public sealed class OperandState
                     record.Registers[2] = instruction.Mnemonic == Mnemonic.Idiv && random.OneIn(2) ? ulong.MaxValue : (ulong)(random.OneIn(4)
                         ? random.Below(64) : 0);
                 break;
+            case Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Vpcmpestri or Mnemonic.Vpcmpestrm
+                or Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64 or Mnemonic.Vpcmpestri64 or Mnemonic.Vpcmpestrm64 when !random.OneIn(4):
+                record.Registers[0] = (ulong)(random.Below(40) - 20);
+                record.Registers[2] = (ulong)(random.Below(40) - 20);
+                break;
             case Mnemonic.Enter:
                 record.Registers[5] = Target(random, 8) & ~7UL;
                 break;
@@ -76,7 +89,7 @@ public sealed class OperandState
             record.Registers[1] &= ~0x10UL;
 
         for (int i = slot.Memory.Length - 1; i >= 0; i--)
-            Solve(ref record, in slot.Memory[i], random);
+            Solve(ref record, in slot.Memory[i], random, slot.IsLocked, Misaligned(in instruction));
         SelectorShape.Apply(ref record, slot, random);
         if (instruction.Mnemonic is Mnemonic.Cmpxchg or Mnemonic.Cmpxchg8b or Mnemonic.Cmpxchg16b && random.OneIn(2))
             Plant(ref record, slot, instruction.Mnemonic == Mnemonic.Cmpxchg8b ? 4 : 8);
@@ -108,12 +121,15 @@ public sealed class OperandState
         }
     }
 
+    /// <summary>How rarely a wide operand is misaligned: where that faults, it costs as much as a hundred cases.</summary>
+    private static int Misaligned(in Instruction instruction) => instruction.Encoding == EncodingKind.VEX ? 3 : 40;
+
     /// <summary>Chooses a target and sets base or index so that the operand's linear address is it.</summary>
-    private static void Solve(ref CaseRecord record, in UsedMemory memory, Prng random)
+    private static void Solve(ref CaseRecord record, in UsedMemory memory, Prng random, bool locked, int misalignedOneIn)
     {
         int size = Math.Clamp(memory.MemorySize.GetSize(), 1, 32);
         ulong target = Target(random, size);
-        if (size >= 16 && !random.OneIn(8))
+        if (locked ? !random.OneIn(SplitLockOneIn) : size >= 16 && !random.OneIn(misalignedOneIn))
             target &= ~((ulong)size - 1);
         target -= memory.Segment switch { Register.FS => OracleMap.FsBase, Register.GS => OracleMap.GsBase, _ => 0 };
         target -= memory.Displacement;

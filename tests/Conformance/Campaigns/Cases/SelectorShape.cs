@@ -15,8 +15,29 @@ public static class SelectorShape
     private static readonly ushort[] _codeSelectorsFrom16 = [OracleMap.Code32, OracleMap.Code16];
     private static readonly ushort[] _stackSelectors = [OracleMap.Data32, OracleMap.Data16, OracleMap.Data32];
 
+    private const ulong AlignmentFlag = 0x4_0000;
+
     /// <summary>Shapes registers and memory, if the instruction is one of these.</summary>
     public static void Apply(ref CaseRecord record, CodeSlot slot, Prng random)
+    {
+        Shape(ref record, slot, random);
+        if (slot.Instruction.Mnemonic is Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq)
+            KeepAlignmentFlag(ref record, slot);
+    }
+
+    /// <summary>An IRET that sets RFLAGS.AC checks the rest of its stack words with it on Intel's processors. Linux takes the #AC, under an AC that
+    /// is still 0, for a split lock and tries again for ever (arch/x86/kernel/traps.c, exc_alignment_check).</summary>
+    private static void KeepAlignmentFlag(ref CaseRecord record, CodeSlot slot)
+    {
+        int step = Step(slot.Instruction, slot.Mode);
+        int at = slot.Memory.Length == 0 ? -1 : slot.OffsetInWindow(in record, in slot.Memory[0]);
+        if (step == 2 || at < 0 || at + 3 * step > OracleMap.WindowSize)
+            return;
+        Span<byte> flags = ((Span<byte>)record.Memory)[(at + 2 * step)..];
+        BitConverter.TryWriteBytes(flags, (uint)(BitConverter.ToUInt32(flags) & ~AlignmentFlag));
+    }
+
+    private static void Shape(ref CaseRecord record, CodeSlot slot, Prng random)
     {
         Instruction instruction = slot.Instruction;
         bool far = instruction.Mnemonic is Mnemonic.Retf or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq

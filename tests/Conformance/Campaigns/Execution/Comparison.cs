@@ -37,18 +37,19 @@ public static class Comparison
     {
         Instruction instruction = slot.Instruction;
         ulong undefined = UndefinedFlags.Mask(in instruction, in input, out undefinedResult);
-        return Difference(in silicon, in ours, undefined, undefinedResult);
+        return Difference(in silicon, in ours, slot.HasExtended, undefined, undefinedResult);
     }
 
     /// <summary>What differs outside the flags <paramref name="undefined"/>; null when nothing does.</summary>
-    public static string? Difference(in CaseRecord silicon, in CaseRecord ours, ulong undefined, bool resultToo = false)
+    public static string? Difference(in CaseRecord silicon, in CaseRecord ours, bool extended, ulong undefined, bool resultToo = false)
     {
         if (silicon.Vector == ours.Vector && silicon.Rip == ours.Rip && ((silicon.Rflags ^ ours.Rflags) & ~undefined) == 0
             && silicon.ErrorCode == ours.ErrorCode && silicon.Address == ours.Address
             && ((ReadOnlySpan<ulong>)silicon.Registers).SequenceEqual(ours.Registers)
-            && ((ReadOnlySpan<byte>)silicon.Memory).SequenceEqual(ours.Memory))
+            && ((ReadOnlySpan<byte>)silicon.Memory).SequenceEqual(ours.Memory)
+            && (!extended || ExtendedComparison.Same(in silicon.Extended, in ours.Extended)))
             return null;
-        return Describe(in silicon, in ours, undefined, resultToo);
+        return Describe(in silicon, in ours, extended, undefined, resultToo);
     }
 
     /// <summary>Whether a case touched the worker's own pages, which hv's side does not have.</summary>
@@ -78,7 +79,7 @@ public static class Comparison
     private static bool ChangesTrapFlag(Mnemonic mnemonic) =>
         mnemonic is Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq;
 
-    private static string? Describe(in CaseRecord silicon, in CaseRecord ours, ulong undefined, bool resultToo)
+    private static string? Describe(in CaseRecord silicon, in CaseRecord ours, bool extended, ulong undefined, bool resultToo)
     {
         var parts = new List<string>();
         if (silicon.Vector != ours.Vector)
@@ -97,6 +98,8 @@ public static class Comparison
             for (int i = 0; i < 16; i++)
                 if (silicon.Registers[i] != ours.Registers[i])
                     parts.Add($"{CaseText.RegisterName(i)} {silicon.Registers[i]:x} not {ours.Registers[i]:x}");
+            if (extended)
+                ExtendedText.Describe(parts, in silicon.Extended, in ours.Extended);
             ReadOnlySpan<byte> a = silicon.Memory;
             int at = a.CommonPrefixLength(ours.Memory);
             if (at < a.Length)

@@ -75,7 +75,8 @@ public static class GuestWorld
     {
         sys.Cr0 = 0x8005_0033;             // PG AM WP NE ET MP PE, as the worker's kernel sets them
         sys.Cr3 = Pml4;
-        sys.Cr4 = 0x1_06A0;                // PAE PGE OSFXSR OSXMMEXCPT FSGSBASE
+        sys.Cr4 = 0x5_06A0;                // PAE PGE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE
+        sys.Xcr0 = 7;                      // x87, SSE and AVX
         sys.Efer = 0xD01;                  // SCE LME LMA NXE
         sys.Cpl = 3;
         sys.Gdtr = new TableRegister { Base = DescriptorAddress, Limit = 0x7F };

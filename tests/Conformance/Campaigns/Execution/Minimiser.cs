@@ -25,6 +25,8 @@ public static class Minimiser
             Try(runner, slot, tried, ref input, ref silicon, ref difference);
         }
 
+        if (slot.HasExtended)
+            ReduceExtended(runner, slot, ref input, ref silicon, ref difference);
         CaseRecord flags = input;
         flags.Rflags = plain.Rflags | (input.Rflags & 0x100);
         Try(runner, slot, flags, ref input, ref silicon, ref difference);
@@ -42,6 +44,44 @@ public static class Minimiser
         }
 
         return Word(slot, in input, in silicon, difference);
+    }
+
+    /// <summary>Register by register, then the control words.</summary>
+    private static void ReduceExtended(CaseRunner runner, CodeSlot slot, ref CaseRecord input, ref CaseRecord silicon, ref string difference)
+    {
+        ExtendedState plain = ExtendedText.Default;
+        for (int i = 0; i < 16; i++)
+        {
+            CaseRecord tried = input;
+            tried.Extended.Upper[i] = default;
+            Try(runner, slot, tried, ref input, ref silicon, ref difference);
+            tried = input;
+            tried.Extended.Xmm[i] = default;
+            Try(runner, slot, tried, ref input, ref silicon, ref difference);
+        }
+
+        for (int i = 0; i < 8; i++)
+        {
+            CaseRecord tried = input;
+            tried.Extended.Stack[i] = default;
+            Try(runner, slot, tried, ref input, ref silicon, ref difference);
+        }
+
+        CaseRecord words = input;
+        words.Extended.Mxcsr = plain.Mxcsr;
+        Try(runner, slot, words, ref input, ref silicon, ref difference);
+        words = input;
+        words.Extended.Control = plain.Control;
+        words.Extended.Status &= 0x3800;
+        Try(runner, slot, words, ref input, ref silicon, ref difference);
+        words = input;
+        words.Extended.Status = plain.Status;
+        words.Extended.Tags = plain.Tags;
+        Try(runner, slot, words, ref input, ref silicon, ref difference);
+        words = input;
+        words.Extended.Opcode = 0;
+        words.Extended.InstructionPointer = words.Extended.OperandPointer = 0;
+        Try(runner, slot, words, ref input, ref silicon, ref difference);
     }
 
     private static void Try(CaseRunner runner, CodeSlot slot, CaseRecord tried, ref CaseRecord input, ref CaseRecord silicon, ref string difference)

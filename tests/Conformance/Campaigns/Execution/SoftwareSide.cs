@@ -71,7 +71,7 @@ public sealed unsafe class SoftwareSide : IDisposable
     /// <param name="limit">The most instructions.</param>
     /// <param name="stop">The RIP at which a block ends.</param>
     /// <param name="repeats">Whether the one instruction is a repeated string instruction, which the processor may leave before it is done.</param>
-    public void Execute(in CaseRecord input, EntryWay way, out CaseRecord output, int limit = 1, ulong stop = ulong.MaxValue, bool repeats = false)
+    public void Execute(in CaseRecord input, EntryWay way, ref CaseRecord output, int limit = 1, ulong stop = ulong.MaxValue, bool repeats = false)
     {
         ref CpuState s = ref _processor.State;
         const ulong TrapFlag = 0x100, AlignmentFlag = 0x4_0000;
@@ -91,13 +91,19 @@ public sealed unsafe class SoftwareSide : IDisposable
             _processor.ModeChanged(ref s);
         }
 
+        bool extended = input.HasExtended != 0;
+        if (extended)
+            SoftwareExtended.Load(ref s.Fpu, in input.Extended);
         ReadOnlySpan<byte> memory = input.Memory;
         memory[..128].CopyTo(FirstPage[^128..]);
         memory[128..256].CopyTo(SecondPage);
         memory[256..].CopyTo(SecondPage[^64..]);
 
         ulong before = input.Registers[1];
-        output = default;
+        output.Rip = 0;
+        output.ErrorCode = 0;
+        output.Address = 0;
+        output.SignalCode = 0;
         output.Vector = Outcome.Completed;
         for (int i = 0; i < limit && s.Gpr.Rip != stop; i++)
         {
@@ -123,6 +129,8 @@ public sealed unsafe class SoftwareSide : IDisposable
         FirstPage[^128..].CopyTo(reached);
         SecondPage[..128].CopyTo(reached[128..]);
         SecondPage[^64..].CopyTo(reached[256..]);
+        if (extended)
+            SoftwareExtended.Store(in s.Fpu, ref output.Extended);
     }
 
     /// <inheritdoc/>

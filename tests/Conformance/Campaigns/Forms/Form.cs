@@ -12,7 +12,7 @@ public sealed class Form
         Mode = mode;
         OpCode = code.ToOpCode();
         Feature = string.Join('+', code.CpuidFeatures().Select(f => f.ToString()));
-        NotComparedBecause = NotCompared.Reason(OpCode);
+        NotComparedBecause = NotCompared.Reason(OpCode.Mnemonic);
     }
 
     public Code Code { get; }

@@ -83,16 +83,29 @@ public static class FormBytes
         if (random.OneIn(8))
             b[n++] = 0x67;
         bool is64 = form.Mode == CodeMode.Bits64;
+        // Two bytes of VEX have no X, B, W and map (SDM 2A 2.3.5).
+        if (o.Table == OpCodeTableKind.T0F && (o.IsWIG || o.W == 0) && random.OneIn(2))
+        {
+            b[n++] = 0xC5;
+            int free = random.OneIn(2) ? 15 : random.Below(16);
+            b[n++] = (byte)((is64 ? random.Below(2) << 7 : 0x80) | (is64 ? free : free | 8) << 3 | (o.IsLIG ? random.Below(2) : (int)o.L) << 2
+                | Prefix(o));
+            b[n++] = (byte)o.OpCode;
+            return Tail(o, random, b, n);
+        }
+
         int map = o.Table switch { OpCodeTableKind.T0F => 1, OpCodeTableKind.T0F38 => 2, OpCodeTableKind.T0F3A => 3, _ => 0 };
-        int prefix = o.MandatoryPrefix switch { MandatoryPrefix.P66 => 1, MandatoryPrefix.PF3 => 2, MandatoryPrefix.PF2 => 3, _ => 0 };
         int w = o.IsWIG || (o.IsWIG32 && !is64) ? random.Below(2) : (int)o.W;
         int vvvv = random.OneIn(2) ? 15 : random.Below(16);
         b[n++] = 0xC4;
         b[n++] = (byte)((is64 ? random.Below(8) << 5 : 0xE0) | map);
-        b[n++] = (byte)((w << 7) | (vvvv << 3) | ((o.IsLIG ? random.Below(2) : (int)o.L) << 2) | prefix);
+        b[n++] = (byte)((w << 7) | (vvvv << 3) | ((o.IsLIG ? random.Below(2) : (int)o.L) << 2) | Prefix(o));
         b[n++] = (byte)o.OpCode;
         return Tail(o, random, b, n);
     }
+
+    private static int Prefix(OpCodeInfo o) =>
+        o.MandatoryPrefix switch { MandatoryPrefix.P66 => 1, MandatoryPrefix.PF3 => 2, MandatoryPrefix.PF2 => 3, _ => 0 };
 
     private static int Table(OpCodeInfo o, Span<byte> b, int n)
     {
@@ -111,7 +124,8 @@ public static class FormBytes
     private static int Tail(OpCodeInfo o, Prng random, Span<byte> b, int n)
     {
         for (int i = 0; i < o.OpCount; i++)
-            if (o.GetOpKind(i) is OpCodeOperandKind.r8_opcode or OpCodeOperandKind.r16_opcode or OpCodeOperandKind.r32_opcode or OpCodeOperandKind.r64_opcode)
+            if (o.GetOpKind(i) is OpCodeOperandKind.r8_opcode or OpCodeOperandKind.r16_opcode or OpCodeOperandKind.r32_opcode or OpCodeOperandKind.r64_opcode
+                or OpCodeOperandKind.sti_opcode)
                 b[n - 1] |= (byte)random.Below(8);
         int modRm = n;
         for (int i = 0; i < 12; i++)

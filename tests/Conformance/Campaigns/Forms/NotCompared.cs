@@ -12,7 +12,6 @@ public static class NotCompared
     private const string Hypervisor = "goes to the host's hypervisor";
     private const string Random = "answers with random numbers";
     private const string Transaction = "transactional memory: the host may abort at will";
-    private const string FloatingState = "x87, MMX and SSE state is not part of the comparison yet";
     private const string HostTask = "depends on the host's TSS and I/O permissions";
 
     private static readonly Dictionary<Mnemonic, string> _reasons = new()
@@ -55,17 +54,6 @@ public static class NotCompared
         [Mnemonic.Outsw] = HostTask,
         [Mnemonic.Outsd] = HostTask,
     };
-
-    /// <summary>The reason, or null when the instruction is compared.</summary>
-    public static string? Reason(OpCodeInfo opcode)
-    {
-        if (Reason(opcode.Mnemonic) is { } reason)
-            return reason;
-        foreach (CpuidFeature feature in opcode.Code.CpuidFeatures())
-            if (feature is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387 or CpuidFeature.FXSR or CpuidFeature.MMX or CpuidFeature.XSAVE or CpuidFeature.XSAVEC or CpuidFeature.XSAVES or CpuidFeature.XSAVEOPT)
-                return FloatingState;
-        return opcode.Mnemonic is Mnemonic.Ldmxcsr or Mnemonic.Stmxcsr ? FloatingState : null;
-    }
 
     /// <summary>The reason, or null when the instruction is compared.</summary>
     public static string? Reason(Mnemonic mnemonic) => _reasons.GetValueOrDefault(mnemonic);

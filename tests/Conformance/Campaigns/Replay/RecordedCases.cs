@@ -30,7 +30,8 @@ public static class RecordedCases
         NativeOracle.WriteEnd(code[slot.Bytes.Length..], OracleMap.Code + Offset + (uint)slot.Bytes.Length, (int)slot.Mode);
         software.ClearData();
         software.WriteCode((int)Offset, code);
-        software.Execute(in input, slot.Way, out CaseRecord ours, repeats: slot.Repeats);
+        CaseRecord ours = default;
+        software.Execute(in input, slot.Way, ref ours, repeats: slot.Repeats);
         Comparison.NormaliseOurs(ref ours, slot);
         return Comparison.Difference(in input, in silicon, in ours, slot);
     }

@@ -22,11 +22,11 @@ public static class HostProcessor
         (int version, _, _, _) = X86Base.CpuId(1, 0);
         int family = version >> 8 & 0xF;
         int model = version >> 4 & 0xF;
-        if (family == 15)
-        {
-            family += version >> 20 & 0xFF;
+        // The extended model counts for families 6 and 15, the extended family for 15 (SDM 2A CPUID, leaf 1).
+        if (family is 6 or 15)
             model |= version >> 12 & 0xF0;
-        }
+        if (family == 15)
+            family += version >> 20 & 0xFF;
 
         return $"{brand.ToString().TrimEnd('\0').Trim()} (family {family:X}h, model {model:X2}h, stepping {version & 0xF})";
     }

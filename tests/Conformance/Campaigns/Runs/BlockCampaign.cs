@@ -11,7 +11,6 @@ public sealed class BlockCampaign
     private const int Stride = 256, StatesPerBlock = 24, MostInstructions = 20_000;
     private readonly CampaignLimits _limits;
     private readonly Form[] _forms;
-    private readonly OperandState _states;
     private readonly CampaignResult _result;
     private long _nextBatch = -1;
 
@@ -20,7 +19,6 @@ public sealed class BlockCampaign
     {
         _limits = limits;
         _forms = [.. status.Where(s => s.Value.IsCompared() && s.Key.Mode == CodeMode.Bits64 && s.Key.Way == EntryWay.Quick).Select(s => s.Key)];
-        _states = new OperandState(limits.Seed);
         _result = result;
     }
 
@@ -29,16 +27,18 @@ public sealed class BlockCampaign
     {
         using var native = new NativeOracle();
         using var software = new SoftwareSide();
+        var states = new OperandState(_limits.Seed);
         while (!_limits.Reached(_result.Tally.Cases))
         {
             long batch = Interlocked.Increment(ref _nextBatch);
-            RunBatch(native, software, new Prng(_limits.Seed, (ulong)batch));
+            states.Renew(batch);
+            RunBatch(native, software, states, new Prng(_limits.Seed, (ulong)batch));
         }
 
         _result.Add(native.WorkerTime);
     });
 
-    private void RunBatch(NativeOracle native, SoftwareSide software, Prng random)
+    private void RunBatch(NativeOracle native, SoftwareSide software, OperandState states, Prng random)
     {
         const int Blocks = OracleMap.WritableCodeSize / Stride;
         var tally = new Tally();
@@ -65,7 +65,7 @@ public sealed class BlockCampaign
         {
             ref CaseRecord input = ref native.Inputs[i];
             CodeSlot slot = slots[i % Blocks].Slot;
-            _states.Fill(ref input, slot, random);
+            states.Fill(ref input, slot, random);
             BlockWriter.Point(ref input, random);
         }
 
@@ -73,7 +73,7 @@ public sealed class BlockCampaign
         for (int i = 0; i < count; i++)
         {
             CodeSlot slot = slots[i % Blocks].Slot;
-            software.Execute(in native.Inputs[i], EntryWay.Quick, out ours[i], MostInstructions, slot.StartRip + (uint)slot.Bytes.Length);
+            software.Execute(in native.Inputs[i], EntryWay.Quick, ref ours[i], MostInstructions, slot.StartRip + (uint)slot.Bytes.Length);
         }
 
         native.Wait();
@@ -93,7 +93,7 @@ public sealed class BlockCampaign
 
             tally.Count(silicon.Vector);
             ulong undefined = silicon.Vector == Outcome.Completed ? writer.Undefined : writer.EverUndefined;
-            if (Comparison.Difference(in silicon, in ours[i], undefined) is not { } difference)
+            if (Comparison.Difference(in silicon, in ours[i], slot.HasExtended, undefined) is not { } difference)
                 continue;
             // Blocks share pages: after a difference the rest of the batch proves nothing.
             alike = false;

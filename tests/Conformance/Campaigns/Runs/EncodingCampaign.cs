@@ -14,7 +14,6 @@ public sealed class EncodingCampaign
     private readonly CampaignLimits _limits;
     private readonly HashSet<(Code, CodeMode)> _compared;
     private readonly EncodingBytes _bytes;
-    private readonly OperandState _states;
     private readonly CampaignResult _result;
     private long _nextBatch = -1;
 
@@ -25,7 +24,6 @@ public sealed class EncodingCampaign
         Form[] compared = [.. status.Where(s => s.Value.IsCompared()).Select(s => s.Key)];
         _compared = [.. compared.Select(f => (f.Code, f.Mode))];
         _bytes = new EncodingBytes(compared);
-        _states = new OperandState(limits.Seed);
         _result = result;
     }
 
@@ -47,18 +45,20 @@ public sealed class EncodingCampaign
     public void Run(CaseRunner runner)
     {
         var collector = new DifferenceCollector(runner, _result);
+        var states = new OperandState(_limits.Seed);
         while (!_limits.Reached(_result.Tally.Cases) && !(StopAtFirst && _result.Tally.Differences > 0))
         {
             long batch = Interlocked.Increment(ref _nextBatch);
             var tally = new Tally();
-            Build(runner, new Prng(_limits.Seed, (ulong)batch), batch, tally);
+            states.Renew(batch);
+            Build(runner, states, new Prng(_limits.Seed, (ulong)batch), batch, tally);
             runner.Run(tally);
             _result.Add(tally, new Dictionary<string, long>());
             collector.Flush();
         }
     }
 
-    private void Build(CaseRunner runner, Prng random, long batch, Tally tally)
+    private void Build(CaseRunner runner, OperandState states, Prng random, long batch, Tally tally)
     {
         runner.Begin();
         for (int i = 0; i < OperandCampaign.SlotPlaces; i++)
@@ -85,7 +85,7 @@ public sealed class EncodingCampaign
             }
 
             runner.Place(slot);
-            _states.Fill(ref runner.Add(slot), slot, random);
+            states.Fill(ref runner.Add(slot), slot, random);
         }
     }
 

@@ -17,7 +17,6 @@ public sealed class OperandCampaign
     private readonly CampaignLimits _limits;
     private readonly Form[] _forms;
     private readonly HashSet<Form> _faulting;
-    private readonly OperandState _states;
     private readonly CampaignResult _result;
     private long _nextBatch = -1;
 
@@ -27,7 +26,6 @@ public sealed class OperandCampaign
         _limits = limits;
         _forms = [.. status.Where(s => s.Value.IsCompared()).Select(s => s.Key)];
         _faulting = [.. status.Where(s => s.Value == FormStatus.ComparedFaulting).Select(s => s.Key)];
-        _states = new OperandState(limits.Seed);
         _result = result;
     }
 
@@ -54,19 +52,21 @@ public sealed class OperandCampaign
     public void Run(CaseRunner runner)
     {
         var collector = new DifferenceCollector(runner, _result);
+        var states = new OperandState(_limits.Seed);
         while (!_limits.Reached(_result.Tally.Cases) && !(StopAtFirst && _result.Tally.Differences > 0))
         {
             long batch = Interlocked.Increment(ref _nextBatch);
             var tally = new Tally();
             var counts = new Dictionary<string, long>();
-            Build(runner, new Prng(_limits.Seed, (ulong)batch), batch, counts);
+            states.Renew(batch);
+            Build(runner, states, new Prng(_limits.Seed, (ulong)batch), batch, counts);
             runner.Run(tally);
             _result.Add(tally, counts);
             collector.Flush();
         }
     }
 
-    private void Build(CaseRunner runner, Prng random, long batch, Dictionary<string, long> counts)
+    private void Build(CaseRunner runner, OperandState states, Prng random, long batch, Dictionary<string, long> counts)
     {
         runner.Begin();
         // Forms come round in order, so that each gets its share however short the run; a batch takes about 30.
@@ -89,7 +89,7 @@ public sealed class OperandCampaign
                 _ => SlowCases
             });
             for (int i = 0; i < cases; i++)
-                _states.Fill(ref runner.Add(slot), slot, random);
+                states.Fill(ref runner.Add(slot), slot, random);
             string name = form.OpCode.Mnemonic.ToString();
             counts[name] = counts.GetValueOrDefault(name) + cases;
         }
