@@ -32,6 +32,12 @@ internal sealed class EmulatedVcpu : IVcpu
     public ref GeneralRegisters Registers => ref _processor.State.Gpr;
 
     /// <inheritdoc/>
+    public ulong Cr4 => _processor.State.Sys.Cr4;
+
+    /// <inheritdoc/>
+    public ulong Xcr0 => _processor.State.Sys.Xcr0;
+
+    /// <inheritdoc/>
     public ulong InstructionsRetired => _processor.InstructionsRetired - _retiredBeforeReset;
 
     /// <summary>Never set: this backend has no entry checks and cannot fail.</summary>

@@ -60,6 +60,14 @@ internal static class KvmStateTransfer
         (k.cr0, k.cr2, k.cr3, k.cr4, k.cr8, k.efer) = (s.Cr0, s.Cr2, s.Cr3, s.Cr4, s.Cr8, s.Efer);
     }
 
+    /// <summary>XCR0 of a vCPU.</summary>
+    public static ulong Xcr0(int vcpu)
+    {
+        KvmXcrs xcrs = default;
+        KvmIoctl.Call(vcpu, KvmIoctl.GetXcrs, "KVM_GET_XCRS", ref xcrs);
+        return xcrs.value;
+    }
+
     /// <summary>Debug registers, XCR0, MSRs, extended state and pending events, by ioctls: for saving, not for the run loop.</summary>
     // SAFETY: each pointer is to a local, a stack block or a fixed array of the size that the ioctl moves, for one call.
     public static unsafe void SaveRest(int vcpu, VcpuState state)
@@ -68,9 +76,7 @@ internal static class KvmStateTransfer
         KvmDebugRegs debug = default;
         KvmIoctl.Call(vcpu, KvmIoctl.GetDebugRegs, "KVM_GET_DEBUGREGS", ref debug);
         (s.Dr0, s.Dr1, s.Dr2, s.Dr3, s.Dr6, s.Dr7) = (debug.db0, debug.db1, debug.db2, debug.db3, debug.dr6, debug.dr7);
-        KvmXcrs xcrs = default;
-        KvmIoctl.Call(vcpu, KvmIoctl.GetXcrs, "KVM_GET_XCRS", ref xcrs);
-        s.Xcr0 = xcrs.value;
+        s.Xcr0 = Xcr0(vcpu);
         // SAFETY: KVM_GET_XSAVE writes 4,096 bytes; Extended has VcpuState.ExtendedSize = 4,096.
         fixed (byte* area = state.Extended)
             KvmIoctl.Call(vcpu, KvmIoctl.GetXsave, "KVM_GET_XSAVE", area);

@@ -75,6 +75,12 @@ public sealed unsafe class KvmVcpu : IVcpu
     public ref GeneralRegisters Registers => ref _registers;
 
     /// <inheritdoc/>
+    public ulong Cr4 => _run->sregs.cr4;
+
+    /// <inheritdoc/>
+    public ulong Xcr0 => KvmStateTransfer.Xcr0(_fd);
+
+    /// <inheritdoc/>
     public ulong InstructionsRetired => 0;
 
     /// <inheritdoc/>

@@ -21,6 +21,12 @@ public interface IVcpu : IDisposable
     /// </summary>
     ref GeneralRegisters Registers { get; }
 
+    /// <summary>CR4 as the guest reads it, and XCR0: what CPUID follows. Valid between two calls of <see cref="Run"/>.</summary>
+    ulong Cr4 { get; }
+
+    /// <inheritdoc cref="Cr4"/>
+    ulong Xcr0 { get; }
+
     /// <summary>Instructions retired since creation or reset; a delivered exception and an iteration chunk of a REP count as one each.
     /// 0 where the backend cannot count.</summary>
     ulong InstructionsRetired { get; }

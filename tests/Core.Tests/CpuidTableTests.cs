@@ -40,10 +40,10 @@ public sealed class CpuidTableTests
     [Theory]
     [InlineData(0, 0x00FF_FFFFu)]
     [InlineData(63, 0x3FFF_FFFFu)]
-    public void The_initial_apic_id_is_the_vcpus_index(int vcpu, uint ebx) => Assert.Equal(ebx, Table.Query(1, 0, vcpu).Ebx);
+    public void The_initial_apic_id_is_the_vcpus_index(int vcpu, uint ebx) => Assert.Equal(ebx, Table.Query(1, 0, vcpu, 0, 1).Ebx);
 
     [Fact]
-    public void Only_leaf_1_differs_between_vcpus() => Assert.Equal(Table.Query(0, 0), Table.Query(0, 0, 5));
+    public void Only_leaf_1_differs_between_vcpus() => Assert.Equal(Table.Query(0, 0), Table.Query(0, 0, 5, 0, 1));
 
     [Fact]
     public void The_default_names_the_hypervisor_and_sets_its_bit()

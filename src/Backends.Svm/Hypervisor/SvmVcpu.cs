@@ -53,6 +53,12 @@ public sealed partial class SvmVcpu : IVcpu
     public ref GeneralRegisters Registers => ref _core.Engine.State.Gpr;
 
     /// <inheritdoc/>
+    public ulong Cr4 => Vmcb.Save.Cr4;
+
+    /// <summary>XCR0, which is not in the VMCB: guest and hypervisor share it.</summary>
+    public ulong Xcr0 => _core.Engine.State.Sys.Xcr0;
+
+    /// <inheritdoc/>
     public ulong InstructionsRetired => _core.Engine.InstructionsRetired - _retiredAtReset;
 
     /// <inheritdoc/>

@@ -60,6 +60,13 @@ internal static class StateConversion
         Set(GuestPendingDebug, 0);
     }
 
+    /// <summary>CR4 as the guest reads it: masked bits come from the shadow (SDM 3C 25.3).</summary>
+    public static ulong Cr4(LogicalProcessor processor)
+    {
+        ulong mask = processor.Vmread(Cr4Mask);
+        return (processor.Vmread(GuestCr4) & ~mask) | (processor.Vmread(Cr4ReadShadow) & mask);
+    }
+
     /// <summary>Reads the guest-state area over what <paramref name="y"/> holds.</summary>
     public static void Read(LogicalProcessor processor, ref GeneralRegisters g, ref SystemRegisters y)
     {
@@ -68,10 +75,10 @@ internal static class StateConversion
         g.Rip = Get(GuestRip);
         g.Rsp = Get(GuestRsp);
         g.Rflags = Get(GuestRflags);
-        ulong cr0Mask = Get(Cr0Mask), cr4Mask = Get(Cr4Mask);
+        ulong cr0Mask = Get(Cr0Mask);
         y.Cr0 = (Get(GuestCr0) & ~cr0Mask) | (Get(Cr0ReadShadow) & cr0Mask);
         y.Cr3 = Get(GuestCr3);
-        y.Cr4 = (Get(GuestCr4) & ~cr4Mask) | (Get(Cr4ReadShadow) & cr4Mask);
+        y.Cr4 = Cr4(processor);
         y.Dr7 = Get(GuestDr7);
         y.Efer = Get(GuestEfer);
         y.Pat = Get(GuestPat);

@@ -60,6 +60,12 @@ internal sealed partial class VmxVcpu : IVcpu
     public ref GeneralRegisters Registers => ref _processor.State.Gpr;
 
     /// <inheritdoc/>
+    public ulong Cr4 => StateConversion.Cr4(_cpu);
+
+    /// <summary>XCR0, which is in no VMCS field: guest and hypervisor share it.</summary>
+    public ulong Xcr0 => _processor.State.Sys.Xcr0;
+
+    /// <inheritdoc/>
     public ulong InstructionsRetired => _processor.InstructionsRetired + _emulated - _retiredBeforeReset;
 
     /// <inheritdoc/>

@@ -56,11 +56,29 @@ public sealed class CpuidTable
         return found ? _results[row] : default;
     }
 
-    /// <summary>As <see cref="Query(uint, uint)"/>, with what differs between the vCPUs of a machine: leaf 1 EBX[31:24], the initial APIC ID
-    /// (SDM 2A CPUID), is the vCPU's index.</summary>
-    public CpuidResult Query(uint leaf, uint subleaf, int vcpu)
+    /// <summary>Whether the answer to a leaf follows CR4 or XCR0.</summary>
+    public static bool FollowsControls(uint leaf) => leaf is 1 or 0xD;
+
+    /// <summary>As <see cref="Query(uint, uint)"/>, with what differs between the vCPUs of a machine (SDM 2A CPUID): leaf 1 EBX[31:24], the initial
+    /// APIC ID, is the vCPU's index; leaf 1 ECX[27] is CR4.OSXSAVE; leaf 0xD EBX is the size of the area for the state that XCR0 enables.</summary>
+    /// <param name="leaf">EAX of the query.</param>
+    /// <param name="subleaf">ECX of the query.</param>
+    /// <param name="vcpu">The vCPU's index.</param>
+    /// <param name="cr4">The vCPU's CR4; any value where the leaf does not follow it (<see cref="FollowsControls"/>).</param>
+    /// <param name="xcr0">The vCPU's XCR0; likewise.</param>
+    public CpuidResult Query(uint leaf, uint subleaf, int vcpu, ulong cr4, ulong xcr0)
     {
+        const uint Osxsave = 1u << 27;
+        const ulong Cr4Osxsave = 1 << 18, AvxState = 4;
         CpuidResult result = Query(leaf, subleaf);
-        return leaf == 1 ? result with { Ebx = (result.Ebx & 0x00FF_FFFF) | ((uint)vcpu << 24) } : result;
+        if (leaf == 1)
+        {
+            uint ecx = (cr4 & Cr4Osxsave) != 0 ? result.Ecx | Osxsave : result.Ecx & ~Osxsave;
+            return result with { Ebx = (result.Ebx & 0x00FF_FFFF) | ((uint)vcpu << 24), Ecx = ecx };
+        }
+
+        if (leaf == 0xD && subleaf == 0 && result.Ecx != 0)
+            return result with { Ebx = (xcr0 & AvxState) != 0 ? CpuidTables.AvxAreaSize : CpuidTables.LegacyAreaSize };
+        return result;
     }
 }

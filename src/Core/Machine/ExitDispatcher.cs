@@ -116,7 +116,8 @@ internal sealed class ExitDispatcher(
 
     private void Cpuid(IVcpu processor, int index, CpuidExit query)
     {
-        CpuidResult result = cpuid.Query(query.Leaf, query.Subleaf, index);
+        bool follows = CpuidTable.FollowsControls(query.Leaf);
+        CpuidResult result = cpuid.Query(query.Leaf, query.Subleaf, index, follows ? processor.Cr4 : 0, follows ? processor.Xcr0 : 0);
         ref GeneralRegisters registers = ref processor.Registers;
         registers.Rax = result.Eax;
         registers.Rbx = result.Ebx;

@@ -1,3 +1,4 @@
+using Hv.Core.Cpuid;
 using Hv.Host.Configuration;
 
 namespace Hv.Host.Commands;
@@ -22,6 +23,8 @@ internal sealed record CommandOption(string Name, string ValueName, string? Conf
         new("--backend", "NAME", HypervisorOptions.BackendKey, true, true, false, "what runs the guest, or auto; hv backends lists them"),
         new(BitsName, "16|32|64", null, true, false, false, "which form of the demo guest (64)"),
         new("--memory", "SIZE", HypervisorOptions.MemoryKey, true, true, false, "guest RAM, for example 64MiB"),
+        new("--cpu", "MODEL", HypervisorOptions.CpuKey, true, true, false,
+            $"what CPUID offers and the guest may execute: {string.Join(", ", CpuidModel.All.Select(m => m.Name))} (max)"),
         new("--vcpus", "N", HypervisorOptions.VcpusKey, true, true, false, "virtual processors (1)"),
         new("--max-instructions", "N", HypervisorOptions.MaxInstructionsKey, true, true, false, "stop after N guest instructions"),
         new("--timeout", "TIME", HypervisorOptions.TimeoutKey, true, true, false, "stop after a time, for example 500ms, 10s, 2m"),

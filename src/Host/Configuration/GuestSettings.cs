@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Hv.Core;
+using Hv.Core.Cpuid;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 
@@ -9,7 +10,8 @@ namespace Hv.Host.Configuration;
 /// <param name="MemorySize">Bytes.</param>
 /// <param name="MaxInstructions"><see cref="long.MaxValue"/> for no limit.</param>
 /// <param name="Timeout"><see cref="System.Threading.Timeout.InfiniteTimeSpan"/> for no limit.</param>
-internal readonly record struct GuestSettings(ulong MemorySize, long MaxInstructions, TimeSpan Timeout)
+/// <param name="Cpuid">What CPUID answers.</param>
+internal readonly record struct GuestSettings(ulong MemorySize, long MaxInstructions, TimeSpan Timeout, CpuidTable Cpuid)
 {
     /// <summary>Reads options that <see cref="HypervisorOptionsValidator"/> has accepted.</summary>
     public static GuestSettings From(HypervisorOptions options)
@@ -18,8 +20,9 @@ internal readonly record struct GuestSettings(ulong MemorySize, long MaxInstruct
         TimeSpan timeout = System.Threading.Timeout.InfiniteTimeSpan;
         if (!string.IsNullOrEmpty(options.Timeout))
             valid &= TimeSpanText.TryParse(options.Timeout, out timeout);
-        Debug.Assert(valid, "the validator has read the same texts");
-        return new GuestSettings(memory, options.MaxInstructions ?? long.MaxValue, timeout);
+        CpuidModel? model = CpuidModel.Find(options.Cpu);
+        Debug.Assert(valid && model is not null, "the validator has read the same texts");
+        return new GuestSettings(memory, options.MaxInstructions ?? long.MaxValue, timeout, model.Table);
     }
 }
 
@@ -37,7 +40,7 @@ internal sealed class HypervisorOptionsValidator : IValidateOptions<HypervisorOp
         nameof(HypervisorOptions.Backend), nameof(HypervisorOptions.Memory), nameof(HypervisorOptions.Vcpus),
         nameof(HypervisorOptions.MaxInstructions),
         nameof(HypervisorOptions.Timeout), nameof(HypervisorOptions.ParaInterface), nameof(HypervisorOptions.AllowUserModeHypercalls),
-        nameof(HypervisorOptions.Clock), nameof(HypervisorOptions.KvmDevice),
+        nameof(HypervisorOptions.Clock), nameof(HypervisorOptions.Cpu), nameof(HypervisorOptions.KvmDevice),
     ];
 
     private readonly IConfiguration _configuration;
@@ -61,6 +64,12 @@ internal sealed class HypervisorOptionsValidator : IValidateOptions<HypervisorOp
             failures.Add($"{HypervisorOptions.MemoryKey} (--memory): '{options.Memory}' must be a multiple of 4KiB from 64KiB to 512GiB");
         if (string.IsNullOrWhiteSpace(options.KvmDevice))
             failures.Add($"{HypervisorOptions.KvmDeviceKey}: is empty; name a device, usually /dev/kvm, or leave it out");
+        if (CpuidModel.Find(options.Cpu) is null)
+        {
+            failures.Add($"{HypervisorOptions.CpuKey} (--cpu): '{options.Cpu}' is no processor model; use " +
+                string.Join(", ", CpuidModel.All.Select(m => m.Name)));
+        }
+
         if (options.Vcpus is < 1 or > MostVcpus)
             failures.Add($"{HypervisorOptions.VcpusKey} (--vcpus): {options.Vcpus} must be from 1 to {MostVcpus}");
         if (options.MaxInstructions < 1)

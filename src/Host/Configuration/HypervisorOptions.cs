@@ -9,7 +9,7 @@ internal sealed class HypervisorOptions
     public const string Section = "Hypervisor";
 
     public const string BackendKey = Section + ":" + nameof(Backend), MemoryKey = Section + ":" + nameof(Memory);
-    public const string VcpusKey = Section + ":" + nameof(Vcpus);
+    public const string VcpusKey = Section + ":" + nameof(Vcpus), CpuKey = Section + ":" + nameof(Cpu);
     public const string KvmDeviceKey = Section + ":" + nameof(KvmDevice);
     public const string MaxInstructionsKey = Section + ":" + nameof(MaxInstructions), TimeoutKey = Section + ":" + nameof(Timeout);
 
@@ -18,6 +18,9 @@ internal sealed class HypervisorOptions
 
     /// <summary>Guest RAM as <see cref="ByteSize"/> reads it: a multiple of 4 KiB, 64 KiB to 512 GiB.</summary>
     public string Memory { get; set; } = "64MiB";
+
+    /// <summary>The processor model that CPUID describes: a name among <see cref="Core.Cpuid.CpuidModel.All"/>, in any case of letters.</summary>
+    public string Cpu { get; set; } = "max";
 
     /// <summary>Virtual processors, 1 to 64.</summary>
     public int Vcpus { get; set; } = 1;

@@ -34,6 +34,10 @@ public sealed class FakeVcpu(int index) : IVcpu
 
     public ref SystemRegisters System => ref _system;
 
+    public ulong Cr4 => _system.Cr4;
+
+    public ulong Xcr0 => _system.Xcr0;
+
     public ulong InstructionsRetired { get; private set; }
 
     public string? LastFailure { get; init; } = "field X breaks rule Y";
