@@ -51,6 +51,7 @@ public abstract unsafe partial class Processor : IDisposable
     {
         Memory = memory;
         Cpuid = cpuid;
+        Features = FeatureSet.Of(cpuid);
         _ownsCode = code is null;
         Code = code ?? new CodeCache(memory);
         // SAFETY: freed in Dispose only; zeroed, 64-byte aligned.
@@ -71,6 +72,10 @@ public abstract unsafe partial class Processor : IDisposable
 
     /// <summary>What CPUID answers when no layer intercepts it, and which features exist.</summary>
     public CpuidTable Cpuid { get; }
+
+    /// <summary>The parts of the instruction set that <see cref="Cpuid"/> reports. The processors of a partition, which share decoded code, have the
+    /// same.</summary>
+    internal FeatureSet Features { get; }
 
     /// <summary>The decoded code of the partition.</summary>
     public CodeCache Code { get; }
@@ -150,7 +155,7 @@ public abstract unsafe partial class Processor : IDisposable
         }
 
         bool real = (sys.Cr0 & 1) == 0 || (s.Gpr.Rflags & RflagsVm) != 0;
-        key |= (sys.Cpl == 3 ? ModeKey.User : 0) | (real ? ModeKey.Real : 0);
+        key |= (sys.Cpl == 3 ? ModeKey.User : 0) | (real ? ModeKey.Real : 0) | VectorKey(sys, real);
 
         s.SegmentBase[0] = long64 ? 0 : sys.Es.Base;
         s.SegmentBase[1] = long64 ? 0 : sys.Cs.Base;
@@ -162,6 +167,19 @@ public abstract unsafe partial class Processor : IDisposable
         SelectBank(ref s);
         _key = new ModeKey(key);
         s.Ticket = TicketOf(_key);
+    }
+
+    private static ulong VectorKey(in SystemRegisters sys, bool real)
+    {
+        const ulong SseAndAvx = 6;
+        ulong key = (sys.Cr0 & ControlBits.Ts) != 0 ? ModeKey.TaskSwitched : 0;
+        if ((sys.Cr0 & ControlBits.Em) != 0)
+            key |= ModeKey.NoCoprocessor;
+        else if ((sys.Cr4 & ControlBits.Osfxsr) != 0)
+            key |= ModeKey.Sse;
+        if (!real && (sys.Cr4 & ControlBits.Osxsave) != 0 && (sys.Xcr0 & SseAndAvx) == SseAndAvx)
+            key |= ModeKey.Avx;
+        return key;
     }
 
     /// <summary>Points the state block at the translation caches of the present privilege.</summary>

@@ -30,7 +30,7 @@ public sealed class DecoderTests
                 continue;
             compared++;
             var op = default(Op);
-            DecodeStatus status = Decode.Decoder.Decode(bytes, KeyOf(bits), ref op);
+            DecodeStatus status = Decode.Decoder.Decode(bytes, KeyOf(bits), FeatureSet.All, ref op);
             bool undefined = expected.IsInvalid || expected.Mnemonic is Mnemonic.Ud0 or Mnemonic.Ud1 or Mnemonic.Ud2;
             if (op.Kind == Decode.OpKind.X87Escape)
                 continue;
@@ -61,7 +61,7 @@ public sealed class DecoderTests
     public void An_undefined_instruction_of_more_than_15_bytes_is_too_long(string bytes, object expected)
     {
         var op = default(Op);
-        Assert.Equal(expected, Decode.Decoder.Decode(Convert.FromHexString(bytes), KeyOf(64), ref op));
+        Assert.Equal(expected, Decode.Decoder.Decode(Convert.FromHexString(bytes), KeyOf(64), FeatureSet.All, ref op));
     }
 
     private static ModeKey KeyOf(int bits) => new(bits switch { 16 => 0, 32 => ModeKey.Code32, _ => ModeKey.Code64 });
@@ -109,6 +109,7 @@ public sealed class DecoderTests
         CpuidFeature.SYSCALL,
         CpuidFeature.SEP, CpuidFeature.TSC, CpuidFeature.RDTSCP, CpuidFeature.MSR, CpuidFeature.CLFSH, CpuidFeature.VMX, CpuidFeature.SVM,
         CpuidFeature.MONITOR,
-        CpuidFeature.RDPID, CpuidFeature.RDPMC, CpuidFeature.PAUSE, CpuidFeature.MULTIBYTENOP, CpuidFeature.SKINIT,
+        CpuidFeature.RDPID, CpuidFeature.RDPMC, CpuidFeature.PAUSE, CpuidFeature.MULTIBYTENOP, CpuidFeature.SKINIT, CpuidFeature.XSAVE,
+        CpuidFeature.XSAVEOPT,
     ];
 }

@@ -49,7 +49,7 @@ public sealed class Guest : IDisposable
     {
         _ownsMemory = other is null;
         Memory = other?.Memory ?? GuestMemory.OfSize(4 << 20);
-        Cpu = new Processor<TestLayer>(Memory, new CpuidTable([]), default, other?.Cpu.Code);
+        Cpu = new Processor<TestLayer>(Memory, CpuidTables.Most, default, other?.Cpu.Code);
     }
 
     /// <summary>A second processor with this one's memory, decoded code and state; dispose it first.</summary>

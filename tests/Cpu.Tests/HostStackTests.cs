@@ -44,7 +44,7 @@ public sealed unsafe class HostStackTests
             random.NextBytes(bytes);
             Steer(bytes, random);
             var op = default(Op);
-            if (Decode.Decoder.Decode(bytes, guest.Cpu.Key, ref op) != DecodeStatus.Ok || OpInfo.EndsBlock(op.Kind))
+            if (Decode.Decoder.Decode(bytes, guest.Cpu.Key, guest.Cpu.Features, ref op) != DecodeStatus.Ok || OpInfo.EndsBlock(op.Kind))
                 continue;
             op.Displacement = (op.Displacement & 0x7F) * 8;
             if (op.Kind is Decode.OpKind.MovFromMoffs or Decode.OpKind.MovToMoffs)

@@ -39,7 +39,7 @@ internal static unsafe class BlockBuilder
         while (count < most && !ends && at < inPage)
         {
             ref Op op = ref Unsafe.Add(ref first, count);
-            DecodeStatus status = Decoder.Decode(code[at..], source.Key, ref op);
+            DecodeStatus status = Decoder.Decode(code[at..], source.Key, p.Features, ref op);
             ulong rip = source.Rip + (ulong)at;
             if (status == DecodeStatus.NeedMore)
             {
@@ -114,7 +114,7 @@ internal static unsafe class BlockBuilder
         code.CopyTo(joined);
         // SAFETY: host is the first byte of a page of a memory slot.
         new ReadOnlySpan<byte>((void*)host, Decoder.MaxLength).CopyTo(joined[code.Length..]);
-        status = Decoder.Decode(joined, source.Key, ref op);
+        status = Decoder.Decode(joined, source.Key, p.Features, ref op);
         secondPage = physical;
         return true;
     }

@@ -30,18 +30,20 @@ internal ref struct Decoder
     internal const int MaxLength = 15;
 
     private readonly ReadOnlySpan<byte> _code;
+    private readonly FeatureSet _features;
     private readonly bool _is64, _is32;
     private int _at;
     private DecodeStatus _status;
 
-    private byte _rex, _segment, _repeat, _vexRegister;
-    private bool _operandPrefix, _addressPrefix, _lock, _hasRex, _vex, _vexLong;
+    private byte _rex, _segment, _repeat, _vexRegister, _noIndexScale;
+    private bool _operandPrefix, _addressPrefix, _lock, _hasRex, _vex, _vexLong, _noVectorIndex;
 
     private const byte NoSegment = 0xFF;
 
-    private Decoder(ReadOnlySpan<byte> code, ModeKey mode)
+    private Decoder(ReadOnlySpan<byte> code, ModeKey mode, FeatureSet features)
     {
         _code = code;
+        _features = features;
         _is64 = mode.Is64;
         _is32 = (mode.Value & ModeKey.CodeSizeMask) == ModeKey.Code32;
         _segment = NoSegment;
@@ -49,9 +51,9 @@ internal ref struct Decoder
 
     /// <summary>Decodes the instruction that <paramref name="code"/> begins with. Everything but <see cref="Op.Handler"/> and <see
     /// cref="Op.RipDelta"/> is filled.</summary>
-    internal static DecodeStatus Decode(ReadOnlySpan<byte> code, ModeKey mode, ref Op op)
+    internal static DecodeStatus Decode(ReadOnlySpan<byte> code, ModeKey mode, FeatureSet features, ref Op op)
     {
-        var decoder = new Decoder(code.Length > MaxLength ? code[..MaxLength] : code, mode);
+        var decoder = new Decoder(code.Length > MaxLength ? code[..MaxLength] : code, mode, features);
         op = default;
         op.Base = op.Index = CpuState.ZeroOffset;
         decoder.Instruction(ref op, mode.Has(ModeKey.Real));
@@ -88,17 +90,13 @@ internal ref struct Decoder
             _ =>
             _operandPrefix ? OpcodeTable.Prefix66 : OpcodeTable.NoPrefix
         };
-        ref readonly Row row = ref OpcodeTable.Find(_is64, map, prefix, opcode);
-        byte modRm = 0;
-        if ((row.Operands & Operands.Group) != 0)
-        {
-            modRm = PeekByte();
-            row = ref OpcodeTable.FindMember(row, modRm);
-        }
-
+        ref readonly Row row = ref Find(map, prefix, opcode);
+        // Before TZCNT and LZCNT existed, F3 meant nothing in front of BSF and BSR.
+        if (row.Kind is OpKind.Tzcnt or OpKind.Lzcnt && !_features.Has(row.Feature))
+            row = ref Find(map, OpcodeTable.NoPrefix, opcode);
         if (_status != DecodeStatus.Ok)
             return;
-        if (row.Kind == OpKind.Invalid)
+        if (row.Kind == OpKind.Invalid || !_features.Has(row.Feature))
         {
             SkipUndefined(map, opcode);
             if (_status == DecodeStatus.Ok)
@@ -109,10 +107,7 @@ internal ref struct Decoder
         op.Kind = row.Kind;
         op.Shape = (OpShape)(row.Operands & Operands.ShapeMask);
         op.Form = (OpForm)SizeLog2(row.Operands) | (OpForm)(AddressLog2() << 2);
-        if (_lock)
-            op.Form |= OpForm.Lock;
-        if (_repeat != 0)
-            op.Form |= _repeat == 0xF3 ? OpForm.Rep : OpForm.Repne;
+        op.Form |= PrefixForm(row.Operands);
         op.Segment = _segment == NoSegment ? (byte)SegmentNumber.Ds : _segment;
         op.Immediate = row.Extra;
 
@@ -130,11 +125,34 @@ internal ref struct Decoder
             op.Kind = OpKind.Cmpxchg16b;
     }
 
+    private ref readonly Row Find(int map, int prefix, byte opcode)
+    {
+        ref readonly Row row = ref OpcodeTable.Find(_is64, map, prefix, opcode);
+        if ((row.Operands & Operands.Group) == 0)
+            return ref row;
+        return ref OpcodeTable.FindMember(row, PeekByte());
+    }
+
+    private readonly OpForm PrefixForm(Operands operands)
+    {
+        if ((operands & Operands.Vector) == Operands.Vector)
+            return (_vex ? OpForm.Vex : 0) | (_vexLong ? OpForm.Ymm : 0) | ((operands & Operands.Mmx) == Operands.Mmx ? OpForm.Mmx : 0);
+        OpForm form = _lock ? OpForm.Lock : 0;
+        return _repeat switch { 0 => form, 0xF3 => form | OpForm.Rep, _ => form | OpForm.Repne };
+    }
+
     /// <summary>Passes over the operands of an opcode that its prefixes or ModRM make undefined: the processor finds an instruction's length, which
     /// may be too much, by its opcode alone, before it asks whether the instruction exists.</summary>
     private void SkipUndefined(int map, byte opcode)
     {
-        Operands operands = map switch { OpcodeTable.Map0F38 => Operands.ModRm, OpcodeTable.Map0F3A => Operands.ModRm | Operands.Ib, _ => 0 };
+        Operands operands = (map & 3) switch
+        {
+            OpcodeTable.Map0F38 => Operands.ModRm,
+            OpcodeTable.Map0F3A => Operands.ModRm | Operands.Ib,
+            OpcodeTable.Map0F when _vex && opcode != 0x77 =>
+                opcode is (>= 0x70 and <= 0x73) or 0xC2 or (>= 0xC4 and <= 0xC6) ? Operands.ModRm | Operands.Ib : Operands.ModRm,
+            _ => 0,
+        };
         for (int prefix = 0; operands == 0 && prefix < OpcodeTable.PrefixKinds; prefix++)
         {
             ref readonly Row row = ref OpcodeTable.Find(_is64, map, prefix, opcode);
@@ -190,13 +208,14 @@ internal ref struct Decoder
             _rex |= (byte)(((~second >> 5) & 3) | ((third >> 4) & 8));
             int selector = second & 0x1F;
             refused |= selector is < OpcodeTable.Map0F or > OpcodeTable.Map0F3A;
-            map = OpcodeTable.VexMaps + (selector & 3);
+            map = OpcodeTable.VexMaps + (selector & 3) + ((third & 0x80) != 0 ? OpcodeTable.VexWide : 0);
         }
 
         if (!_is64)
             _rex = 0;
         _vex = true;
         _vexLong = (third & 4) != 0;
+        map += _vexLong ? OpcodeTable.VexLong : 0;
         _vexRegister = (byte)((~third >> 3) & 15);
         int prefix = third & 3;
         _operandPrefix = prefix == 1;
@@ -241,7 +260,7 @@ internal ref struct Decoder
             op.Rm = 0;
         if ((operands & Operands.Z) != 0)
             op.Rm = Register((opcode & 7) | (_rex & 1) << 3, byteSized);
-        if (_vex && op.Shape is OpShape.RegVexRm or OpShape.RegRmVex or OpShape.VexRm)
+        if (_vex && HasThird(op.Shape))
             // Outside 64-bit code the top bit of vvvv chooses nothing, but where there is no such operand it must be set too (SDM 2A 2.3.5.6).
             op.Immediate = (ulong)(_vexRegister & (_is64 ? 15 : 7)) * 8;
         if ((operands & Operands.ModRm) == 0)
@@ -265,6 +284,20 @@ internal ref struct Decoder
             Memory16(ref op, modRm);
         else
             Memory(ref op, modRm);
+        if ((operands & Operands.Vsib) == Operands.Vsib)
+            VectorIndex(ref op, modRm);
+    }
+
+    private static bool HasThird(OpShape shape) => shape is OpShape.RegVexRm or OpShape.RegRmVex or OpShape.VexRm or OpShape.RmVexReg;
+
+    /// <summary>The index of a gather: vector register 4 is one like any other, and there is no gather without a SIB byte (SDM 2A 2.3.12).</summary>
+    private void VectorIndex(ref Op op, byte modRm)
+    {
+        _noVectorIndex = (modRm & 7) != 4 || (op.Form & OpForm.AddressMask) == 0;
+        if (op.Index != CpuState.ZeroOffset)
+            return;
+        op.Index = 4 * 8;
+        op.Scale = _noIndexScale;
     }
 
     /// <summary>The byte offset of a register; without REX, byte registers 4..7 are AH, CH, DH, BH.</summary>
@@ -309,6 +342,7 @@ internal ref struct Decoder
             int index = ((sib >> 3) & 7) | (_rex & 2) << 2;
             rm = sib & 7;
             baseRegister = rm | (_rex & 1) << 3;
+            _noIndexScale = (byte)(sib >> 6);
             if (index != Sp)
             {
                 op.Index = (byte)(index * 8);
@@ -349,6 +383,7 @@ internal ref struct Decoder
         switch (operands & Operands.ImmediateMask)
         {
             case Operands.Ib: op.Immediate = NextByte(); break;
+            case Operands.UpperIb: op.Immediate |= (ulong)NextByte() << 8; break;
             case Operands.IbSigned: op.Immediate = (ulong)(sbyte)NextByte() & mask; break;
             case Operands.Iw: op.Immediate = Next16(); break;
             case Operands.Iz: op.Immediate = (size == 1 ? (ulong)(short)Next16() : (ulong)(int)Next32()) & mask; break;
@@ -374,9 +409,7 @@ internal ref struct Decoder
             return false;
         if ((operands & Operands.MemoryOnly) != 0 && !op.IsMemory)
             return false;
-        if (_vexLong)
-            return false;
-        if (_vex && op.Shape is not (OpShape.RegVexRm or OpShape.RegRmVex or OpShape.VexRm) && _vexRegister != 0)
+        if (_noVectorIndex || (_vex && !HasThird(op.Shape) && _vexRegister != 0))
             return false;
         int special = op.Reg / 8;
         if ((operands & Operands.SegmentReg) != 0)

@@ -17,21 +17,22 @@ public struct Op
     public nint Handler;
 
     /// <summary>The immediate, sign- or zero-extended as the instruction demands; for direct branches the target RIP; for far pointers the offset in
-    /// bits 31:0 and the selector in bits 47:32; for VEX forms with a third register its byte offset.</summary>
+    /// bits 31:0 and the selector in bits 47:32; for VEX forms with a third register its byte offset in bits 7:0, and the immediate byte behind it
+    /// in bits 15:8.</summary>
     public ulong Immediate;
 
     /// <summary>The displacement of a memory operand.</summary>
     public int Displacement;
 
     /// <summary>Byte offsets into the general registers: ModRM.reg (or the opcode's register) and ModRM.rm. AH..BH are their register's offset plus
-    /// 1.
-    /// For control, debug and segment registers <see cref="Reg"/> is their number times 8.</summary>
+    /// 1. For control, debug, segment, MMX, XMM and YMM registers it is their number times 8.</summary>
     public byte Reg, Rm;
 
     /// <summary>Byte offsets into the state block of a memory operand's base and index: a general register, <c>CpuState.ZeroOffset</c> when absent,
     /// or
     /// <c>CpuState.BlockRipOffset</c> for RIP-relative operands, whose displacement then counts from the block's first instruction
-    /// (with <c>CpuState.RipReachOffset</c> as the index where that exceeds 31 bits).</summary>
+    /// (with <c>CpuState.RipReachOffset</c> as the index where that exceeds 31 bits). The index of a gather is a vector register, its number times
+    /// 8.</summary>
     public byte Base, Index;
 
     /// <summary>The index's shift, 0..3.</summary>
@@ -98,6 +99,15 @@ public enum OpForm : byte
 
     /// <summary>F2 prefix.</summary>
     Repne = 1 << 7,
+
+    /// <summary>Of a vector instruction, which has no LOCK and whose repeat prefixes are part of the opcode: encoded with VEX.</summary>
+    Vex = Lock,
+
+    /// <summary>Of a vector instruction: the vector operands are MMX registers.</summary>
+    Mmx = Rep,
+
+    /// <summary>Of a vector instruction: VEX.L, vectors of 256 bits.</summary>
+    Ymm = Repne,
 }
 
 /// <summary>Which operands an operation has; the first is the destination. Rm is a register or memory, by <see cref="OpForm.Memory"/>.</summary>
@@ -124,4 +134,7 @@ public enum OpShape : byte
 
     /// <summary>The third register, Rm.</summary>
     VexRm,
+
+    /// <summary>Rm, the third register, Reg.</summary>
+    RmVexReg,
 }

@@ -11,7 +11,8 @@ public enum OpKind : ushort
     MovFromCr, MovFromDr, MovFromSeg, MovToCr, MovToDr, MovToSeg, Mwait, Pause, Popf, PopSeg, Pushf, PushSeg, RdFsGsBase, Rdmsr, Rdpmc, Rdtsc,
     Rdtscp, Rsm,
     Sgdt, Sidt, Sldt, Smsw, Stac, Sti, Str, Swapgs, Syscall, Sysenter, Sysexit, Sysret, Vendor, Verr, Verw, Wbinvd, WrFsGsBase, Wrmsr, Xgetbv, Xsetbv,
-    CallFar, JmpFar, RetFar, LoadFarPointer, In, Out, Ins, Outs, Fxsave, Fxrstor, Ldmxcsr, Stmxcsr, Fninit, Fnstcw, Fldcw, Fnstsw, Fnclex, Fwait,
+    CallFar, JmpFar, RetFar, LoadFarPointer, In, Out, Ins, Outs, Fxsave, Fxrstor, Ldmxcsr, Stmxcsr, Xsave, Xsaveopt, Xrstor,
+    Fninit, Fnstcw, Fldcw, Fnstsw, Fnclex, Fwait,
     Emms,
 
     // Arithmetic and logic; the first eight in the order of their opcodes.
@@ -49,4 +50,8 @@ public enum OpKind : ushort
 
     /// <summary>An instruction longer than 15 bytes or outside CS's limit: #GP(0).</summary>
     FetchViolation,
+
+    // Vector instructions: <c>Hv.Cpu.Simd</c> holds their handlers. MMX, SSE and VEX encodings of one mnemonic are one kind (OpForm tells).
+    // Logic first, which is where vector kinds begin.
+    Andps, Andpd, Andnps, Andnpd, Orps, Orpd, Xorps, Xorpd, Pand, Pandn, Por, Pxor,
 }

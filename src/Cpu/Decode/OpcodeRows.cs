@@ -5,15 +5,20 @@ using static Hv.Cpu.Decode.OpKind;
 namespace Hv.Cpu.Decode;
 
 /// <summary>One row of the opcode map.</summary>
-/// <param name="Code">The encoding as the manuals write it: an optional mandatory prefix (NP, 66, F3, F2), optionally VEX, the opcode bytes, then
-/// optionally
-/// <c>/digit</c> for ModRM.reg, and <c>mem</c>, <c>reg</c> or <c>=n</c> (ModRM.rm, register form) to narrow it further. A row without a mandatory
-/// prefix
-/// holds for all; later rows replace earlier ones where they are narrower.</param>
+/// <param name="Code">The encoding as the manuals write it: an optional mandatory prefix (NP, 66, F3, F2), optionally VEX and after it L0, L1, W0 or
+/// W1, the opcode bytes, then optionally <c>/digit</c> for ModRM.reg, and <c>mem</c>, <c>reg</c> or <c>=n</c> (ModRM.rm, register form) to narrow it
+/// further. A row without a mandatory prefix (or L, or W) holds for all; later rows replace earlier ones where they are narrower.</param>
 /// <param name="Kind">The instruction.</param>
 /// <param name="Operands">Its operands.</param>
 /// <param name="Extra">A number that goes to <see cref="Op.Immediate"/>: a segment, or which vendor instruction.</param>
-internal readonly record struct OpcodeRow(string Code, OpKind Kind, Operands Operands = Operands.None, int Extra = 0);
+/// <param name="Feature">What CPUID must report for the instruction to exist.</param>
+internal readonly record struct OpcodeRow(string Code, OpKind Kind, Operands Operands = Operands.None, int Extra = 0, Feature Feature = Feature.None)
+{
+    /// <summary>A row without <see cref="Extra"/>.</summary>
+    internal OpcodeRow(string code, OpKind kind, Operands operands, Feature feature) : this(code, kind, operands, 0, feature)
+    {
+    }
+}
 
 /// <summary>The opcode maps (SDM 2D, appendix A; APM 3, appendix A). Other units of the instruction set add rows of their own.</summary>
 internal static class OpcodeRows
@@ -77,8 +82,10 @@ internal static class OpcodeRows
         new("0F 01 /4", Smsw, Ev), new("0F 01 /6", Lmsw, Ev), new("0F 01 /7 mem", Invlpg, Mv | ByteSized),
         new("NP 0F 01 /0 =1", Vendor, Ev, (int)VendorInstruction.Vmcall), new("NP 0F 01 /0 =2", Vendor, Ev, (int)VendorInstruction.Vmlaunch),
         new("NP 0F 01 /0 =3", Vendor, Ev, (int)VendorInstruction.Vmresume), new("NP 0F 01 /0 =4", Vendor, Ev, (int)VendorInstruction.Vmxoff),
-        new("NP 0F 01 /1 =0", OpKind.Monitor, Ev), new("NP 0F 01 /1 =1", Mwait, Ev), new("NP 0F 01 /1 =2", Clac, Ev), new("NP 0F 01 /1 =3", Stac, Ev),
-        new("NP 0F 01 /2 =0", Xgetbv, Ev), new("NP 0F 01 /2 =1", Xsetbv, Ev), new("NP 0F 01 /2 =4", Vendor, Ev, (int)VendorInstruction.Vmfunc),
+        new("NP 0F 01 /1 =0", OpKind.Monitor, Ev), new("NP 0F 01 /1 =1", Mwait, Ev),
+        new("NP 0F 01 /1 =2", Clac, Ev, Feature.Smap), new("NP 0F 01 /1 =3", Stac, Ev, Feature.Smap),
+        new("NP 0F 01 /2 =0", Xgetbv, Ev, Feature.Xsave), new("NP 0F 01 /2 =1", Xsetbv, Ev, Feature.Xsave),
+        new("NP 0F 01 /2 =4", Vendor, Ev, (int)VendorInstruction.Vmfunc),
         new("0F 01 /3 =0", Vendor, Ev, (int)VendorInstruction.Vmrun), new("0F 01 /3 =1", Vendor, Ev, (int)VendorInstruction.Vmmcall),
         new("0F 01 /3 =2", Vendor, Ev, (int)VendorInstruction.Vmload), new("0F 01 /3 =3", Vendor, Ev, (int)VendorInstruction.Vmsave),
         new("0F 01 /3 =4", Vendor, Ev, (int)VendorInstruction.Stgi), new("0F 01 /3 =5", Vendor, Ev, (int)VendorInstruction.Clgi),
@@ -99,24 +106,30 @@ internal static class OpcodeRows
         new("0F AA", Rsm), new("0F AB", Bts, EvGv | Lockable), new("0F AC", Shrd, EvGvIb), new("0F AD", Shrd, EvGvCl),
         new("NP 0F AE /0 mem", Fxsave, Mv), new("NP 0F AE /1 mem", Fxrstor, Mv), new("NP 0F AE /2 mem", Ldmxcsr, Mv),
         new("NP 0F AE /3 mem", Stmxcsr, Mv),
+        new("NP 0F AE /4 mem", Xsave, Mv, Feature.Xsave), new("NP 0F AE /5 mem", Xrstor, Mv, Feature.Xsave),
+        new("NP 0F AE /6 mem", Xsaveopt, Mv, Feature.Xsaveopt),
         new("NP 0F AE /7 mem", Clflush, Mv | ByteSized), new("66 0F AE /7 mem", Clflush, Mv | ByteSized),
         new("66 0F AE /6 mem", Clflush, Mv | ByteSized),
         new("NP 0F AE /5 reg", Nop, Ev), new("NP 0F AE /6 reg", Nop, Ev), new("NP 0F AE /7 reg", Nop, Ev),
-        new("F3 0F AE /0 reg", RdFsGsBase, Ev | Only64 | Dword, Fs), new("F3 0F AE /1 reg", RdFsGsBase, Ev | Only64 | Dword, Gs),
-        new("F3 0F AE /2 reg", WrFsGsBase, Ev | Only64 | Dword, Fs), new("F3 0F AE /3 reg", WrFsGsBase, Ev | Only64 | Dword, Gs),
+        new("F3 0F AE /0 reg", RdFsGsBase, Ev | Only64 | Dword, Fs, Feature.Fsgsbase),
+        new("F3 0F AE /1 reg", RdFsGsBase, Ev | Only64 | Dword, Gs, Feature.Fsgsbase),
+        new("F3 0F AE /2 reg", WrFsGsBase, Ev | Only64 | Dword, Fs, Feature.Fsgsbase),
+        new("F3 0F AE /3 reg", WrFsGsBase, Ev | Only64 | Dword, Gs, Feature.Fsgsbase),
         new("0F AF", Imul, GvEv), new("0F B0", Cmpxchg, EbGb | Lockable), new("0F B1", Cmpxchg, EvGv | Lockable),
         new("0F B2", LoadFarPointer, GvM, Ss), new("0F B3", Btr, EvGv | Lockable), new("0F B4", LoadFarPointer, GvM, Fs),
         new("0F B5", LoadFarPointer, GvM, Gs),
-        new("0F B6", Movzx8, GvEb), new("0F B7", Movzx16, GvEv), new("F3 0F B8", Popcnt, GvEv),
+        new("0F B6", Movzx8, GvEb), new("0F B7", Movzx16, GvEv), new("F3 0F B8", Popcnt, GvEv, Feature.Popcnt),
         new("0F B9 /7 =0", Vendor, Ev, (int)VendorInstruction.HvExit),
         new("0F BA /4", Bt, EvIb), new("0F BA /5", Bts, EvIb | Lockable), new("0F BA /6", Btr, EvIb | Lockable),
         new("0F BA /7", Btc, EvIb | Lockable),
-        new("0F BB", Btc, EvGv | Lockable), new("0F BC", Bsf, GvEv), new("0F BD", Bsr, GvEv), new("F3 0F BC", Tzcnt, GvEv),
-        new("F3 0F BD", Lzcnt, GvEv),
+        new("0F BB", Btc, EvGv | Lockable), new("0F BC", Bsf, GvEv), new("0F BD", Bsr, GvEv), new("F3 0F BC", Tzcnt, GvEv, Feature.Bmi1),
+        new("F3 0F BD", Lzcnt, GvEv, Feature.Lzcnt),
         new("0F BE", Movsx8, GvEb), new("0F BF", Movsx16, GvEv),
-        new("0F C0", Xadd, EbGb | Lockable), new("0F C1", Xadd, EvGv | Lockable), new("NP 0F C3", Mov, MvGv | Dword),
-        new("0F C7 /1 mem", Cmpxchg8b, Mv | Lockable), new("NP 0F C7 /6 reg", Rdrand, Ev), new("NP 0F C7 /7 reg", Rdseed, Ev),
-        new("66 0F C7 /6 reg", Rdrand, Ev), new("66 0F C7 /7 reg", Rdseed, Ev), new("F3 0F C7 /7 reg", Rdpid, Ev | Force64),
+        new("0F C0", Xadd, EbGb | Lockable), new("0F C1", Xadd, EvGv | Lockable), new("NP 0F C3", Mov, MvGv | Dword, Feature.Sse2),
+        new("0F C7 /1 mem", Cmpxchg8b, Mv | Lockable), new("NP 0F C7 /6 reg", Rdrand, Ev, Feature.Rdrand),
+        new("NP 0F C7 /7 reg", Rdseed, Ev, Feature.Rdseed),
+        new("66 0F C7 /6 reg", Rdrand, Ev, Feature.Rdrand), new("66 0F C7 /7 reg", Rdseed, Ev, Feature.Rdseed),
+        new("F3 0F C7 /7 reg", Rdpid, Ev | Force64, Feature.Rdpid),
         new("NP 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmptrld),
         new("66 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmclear),
         new("F3 0F C7 /6 mem", Vendor, Mv | Force64, (int)VendorInstruction.Vmxon),
@@ -127,16 +140,22 @@ internal static class OpcodeRows
     [
         new("66 0F38 80", Vendor, GvM | Force64, (int)VendorInstruction.Invept),
         new("66 0F38 81", Vendor, GvM | Force64, (int)VendorInstruction.Invvpid),
-        new("NP 0F38 F0", Movbe, GvM), new("NP 0F38 F1", Movbe, MvGv), new("66 0F38 F0", Movbe, GvM), new("66 0F38 F1", Movbe, MvGv),
-        new("F2 0F38 F0", Crc32Byte, GvEb | Dword), new("F2 0F38 F1", Crc32, GvEv), new("66 0F38 F6", Adcx, GvEv | Dword),
-        new("F3 0F38 F6", Adox, GvEv | Dword),
-        new("NP VEX 0F38 F2", Andn, GyByEy), new("NP VEX 0F38 F3 /1", Blsr, ByEy), new("NP VEX 0F38 F3 /2", Blsmsk, ByEy),
-        new("NP VEX 0F38 F3 /3", Blsi, ByEy),
-        new("NP VEX 0F38 F5", Bzhi, GyEyBy), new("F3 VEX 0F38 F5", Pext, GyByEy), new("F2 VEX 0F38 F5", Pdep, GyByEy),
-        new("F2 VEX 0F38 F6", Mulx, GyByEy),
-        new("NP VEX 0F38 F7", Bextr, GyEyBy), new("66 VEX 0F38 F7", Shlx, GyEyBy), new("F3 VEX 0F38 F7", Sarx, GyEyBy),
-        new("F2 VEX 0F38 F7", Shrx, GyEyBy),
-        new("F2 VEX 0F3A F0", Rorx, GvEv | Ib),
+        new("NP 0F38 F0", Movbe, GvM, Feature.Movbe), new("NP 0F38 F1", Movbe, MvGv, Feature.Movbe),
+        new("66 0F38 F0", Movbe, GvM, Feature.Movbe), new("66 0F38 F1", Movbe, MvGv, Feature.Movbe),
+        new("F2 0F38 F0", Crc32Byte, GvEb | Dword, Feature.Sse42), new("F2 0F38 F1", Crc32, GvEv, Feature.Sse42),
+        new("66 0F38 F6", Adcx, GvEv | Dword, Feature.Adx),
+        new("F3 0F38 F6", Adox, GvEv | Dword, Feature.Adx),
+    ];
+
+    internal static readonly OpcodeRow[] BitManipulation =
+    [
+        new("NP VEX L0 0F38 F2", Andn, GyByEy, Feature.Bmi1), new("NP VEX L0 0F38 F3 /1", Blsr, ByEy, Feature.Bmi1),
+        new("NP VEX L0 0F38 F3 /2", Blsmsk, ByEy, Feature.Bmi1), new("NP VEX L0 0F38 F3 /3", Blsi, ByEy, Feature.Bmi1),
+        new("NP VEX L0 0F38 F7", Bextr, GyEyBy, Feature.Bmi1),
+        new("NP VEX L0 0F38 F5", Bzhi, GyEyBy, Feature.Bmi2), new("F3 VEX L0 0F38 F5", Pext, GyByEy, Feature.Bmi2),
+        new("F2 VEX L0 0F38 F5", Pdep, GyByEy, Feature.Bmi2), new("F2 VEX L0 0F38 F6", Mulx, GyByEy, Feature.Bmi2),
+        new("66 VEX L0 0F38 F7", Shlx, GyEyBy, Feature.Bmi2), new("F3 VEX L0 0F38 F7", Sarx, GyEyBy, Feature.Bmi2),
+        new("F2 VEX L0 0F38 F7", Shrx, GyEyBy, Feature.Bmi2), new("F2 VEX L0 0F3A F0", Rorx, GvEv | Ib, Feature.Bmi2),
     ];
 
     /// <summary>The rows whose opcodes follow a pattern.</summary>

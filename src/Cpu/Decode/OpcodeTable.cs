@@ -3,23 +3,23 @@ using System.Globalization;
 namespace Hv.Cpu.Decode;
 
 /// <summary>The opcode maps as arrays, built once from <see cref="OpcodeRows"/>: mode, map, mandatory prefix and opcode give a row; a row may be a
-/// group,
-/// which ModRM decides.</summary>
+/// group, which ModRM decides.</summary>
 internal static class OpcodeTable
 {
     /// <summary>A row as the decoder uses it.</summary>
-    internal readonly record struct Row(OpKind Kind, Operands Operands, byte Extra, ushort Group);
+    internal readonly record struct Row(OpKind Kind, Operands Operands, byte Extra, Feature Feature, ushort Group);
 
     /// <summary>Mandatory prefixes as the last index but one: none, 66, F3, F2.</summary>
     internal const int NoPrefix = 0, Prefix66 = 1, PrefixF3 = 2, PrefixF2 = 3;
 
-    /// <summary>Maps: one byte, 0F, 0F38, 0F3A; the same under VEX follow (VEX has no one-byte map).</summary>
-    internal const int OneByteMap = 0, Map0F = 1, Map0F38 = 2, Map0F3A = 3, VexMaps = 4;
+    /// <summary>Maps: one byte, 0F, 0F38, 0F3A; the same under VEX follow (VEX has no one-byte map), once for each combination of VEX.L and VEX.W,
+    /// whose places in a map's number the last two are.</summary>
+    internal const int OneByteMap = 0, Map0F = 1, Map0F38 = 2, Map0F3A = 3, VexMaps = 4, VexLong = 4, VexWide = 8;
 
     /// <summary>Forms of an opcode by mandatory prefix: none, 66, F3, F2.</summary>
     internal const int PrefixKinds = 4;
 
-    private const int Maps = 8, Modes = 2;
+    private const int Maps = 20, Modes = 2;
 
     // A group holds 8 memory forms by ModRM.reg, then 64 register forms by ModRM.reg and rm.
     private const int GroupSize = 72;
@@ -41,6 +41,10 @@ internal static class OpcodeTable
             Add(row);
         foreach (OpcodeRow row in OpcodeRows.ThreeByte)
             Add(row);
+        foreach (OpcodeRow row in OpcodeRows.BitManipulation)
+            Add(row);
+        foreach (OpcodeRow row in VectorRows.Logic)
+            Add(row);
         s_rows = [.. s_building];
     }
 #pragma warning restore CA1810
@@ -58,7 +62,7 @@ internal static class OpcodeTable
 
     private static void Add(in OpcodeRow row)
     {
-        int prefix = -1, map = OneByteMap, opcode = -1, digit = -1, rm = -1;
+        int prefix = -1, map = OneByteMap, opcode = -1, digit = -1, rm = -1, wide = -1, length = -1;
         bool memory = true, register = true;
         bool first = true;
         foreach (Range range in row.Code.AsSpan().Split(' '))
@@ -71,6 +75,8 @@ internal static class OpcodeTable
                 case "F3" when first: prefix = PrefixF3; break;
                 case "F2" when first: prefix = PrefixF2; break;
                 case "VEX": map = VexMaps; break;
+                case "L0" or "L1": length = word[1] - '0'; break;
+                case "W0" or "W1": wide = word[1] - '0'; break;
                 case "0F": map += Map0F; break;
                 case "0F38": map += Map0F38; break;
                 case "0F3A": map += Map0F3A; break;
@@ -85,7 +91,7 @@ internal static class OpcodeTable
         }
 
         var narrow = new Narrowing(digit, rm, memory, register);
-        s_building.Add(new Row(row.Kind, row.Operands, (byte)row.Extra, 0));
+        s_building.Add(new Row(row.Kind, row.Operands, (byte)row.Extra, row.Feature, 0));
         ushort number = (ushort)(s_building.Count - 1);
         for (int mode = 0; mode < Modes; mode++)
         {
@@ -94,8 +100,19 @@ internal static class OpcodeTable
             for (int p = 0; p < PrefixKinds; p++)
             {
                 if (prefix < 0 || prefix == p)
-                    Enter(ref s_index[Index(mode, map, p, opcode)], number, narrow);
+                    EnterAll(mode, map, p, opcode, wide, length, number, narrow);
             }
+        }
+    }
+
+    /// <summary>Enters a row for each VEX.L and VEX.W that it holds for.</summary>
+    private static void EnterAll(int mode, int map, int prefix, int opcode, int wide, int length, ushort number, Narrowing narrow)
+    {
+        for (int variant = 0; variant < (map < VexMaps ? 1 : 4); variant++)
+        {
+            int l = variant & 1, w = variant >> 1;
+            if ((length < 0 || length == l) && (wide < 0 || wide == w))
+                Enter(ref s_index[Index(mode, map + l * VexLong + w * VexWide, prefix, opcode)], number, narrow);
         }
     }
 
@@ -117,7 +134,7 @@ internal static class OpcodeTable
             ushort[] fresh = new ushort[GroupSize];
             Array.Fill(fresh, slot);
             s_groups.Add(fresh);
-            s_building.Add(new Row(OpKind.Invalid, Operands.Group, 0, (ushort)(s_groups.Count - 1)));
+            s_building.Add(new Row(OpKind.Invalid, Operands.Group, 0, Feature.None, (ushort)(s_groups.Count - 1)));
             slot = (ushort)(s_building.Count - 1);
         }
 

@@ -6,7 +6,7 @@ namespace Hv.Cpu.Decode;
 /// size).
 /// </summary>
 [Flags]
-internal enum Operands : uint
+internal enum Operands : ulong
 {
     None = 0,
     ShapeMask = 0xF,
@@ -66,7 +66,20 @@ internal enum Operands : uint
     /// <summary>The operand size is 32 whatever the prefixes, or 64 with REX.W.</summary>
     Dword = 1 << 25,
 
-    /// <summary>Reg is a byte register (MOVNTI and the like never are).</summary>
+    /// <summary>A vector instruction: <see cref="OpForm"/> tells Vex, Ymm and Mmx in place of LOCK and the repeat prefixes; operands in general
+    /// registers have 32 bits, or 64 with REX.W.</summary>
+    Vector = 1 << 26 | Dword,
+
+    /// <summary>Vector operands are MMX registers, of which there are eight.</summary>
+    Mmx = 1 << 27 | Vector,
+
+    /// <summary>The index of the memory operand is a vector register, and there must be a SIB byte (SDM 2A 2.3.12).</summary>
+    Vsib = 1 << 28 | MemoryOnly,
+
+    /// <summary>An immediate byte behind a third register: bits 15:8 of <see cref="Op.Immediate"/>.</summary>
+    UpperIb = 12 << 4,
+
+    /// <summary>A group: ModRM decides.</summary>
     Group = 1u << 31,
 
     // Combinations.
@@ -100,4 +113,24 @@ internal enum Operands : uint
     GyByEy = OpShape.RegVexRm | ModRm,
     GyEyBy = OpShape.RegRmVex | ModRm,
     ByEy = OpShape.VexRm | ModRm,
+
+    // Vector operands: V ModRM.reg, W ModRM.rm, H VEX.vvvv, P and Q the same in MMX registers, E and G general registers, M memory only.
+    VW = GvEv | Vector,
+    WV = EvGv | Vector,
+    VM = VW | MemoryOnly,
+    MV = WV | MemoryOnly,
+    VWIb = OpShape.RegRmImm | ModRm | Ib | Vector,
+    WVIb = OpShape.RmRegImm | ModRm | Ib | Vector,
+    WIb = OpShape.RmImm | ModRm | Ib | Vector,
+    PQ = GvEv | Mmx,
+    QP = EvGv | Mmx,
+    PQIb = VWIb | Mmx,
+    QIb = WIb | Mmx,
+    VHW = OpShape.RegVexRm | ModRm | Vector,
+    VHM = VHW | MemoryOnly,
+    VHWIb = VHW | UpperIb,
+    WHV = OpShape.RmVexReg | ModRm | Vector,
+    MHV = WHV | MemoryOnly,
+    HWIb = OpShape.VexRm | ModRm | UpperIb | Vector,
+    VWH = OpShape.RegRmVex | ModRm | Vector,
 }

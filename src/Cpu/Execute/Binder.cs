@@ -1,4 +1,5 @@
 using Hv.Cpu.Decode;
+using Hv.Cpu.Simd;
 using Hv.Cpu.State;
 using Hv.Cpu.System;
 using Hv.Cpu.X87;
@@ -53,7 +54,8 @@ internal static class Binder
             <= OpKind.Leave => StackBinder.Bind(op, context),
             <= OpKind.Jg => BranchBinder.Bind(op, context),
             <= OpKind.Cmovg => ConditionalBinder.Bind(op, context),
-            _ => RestBinder.Bind(op, context),
+            < OpKind.Andps => RestBinder.Bind(op, context),
+            _ => VectorBinder.Bind(op, context),
         };
         return handler != 0 ? handler : Control.Undefined;
     }

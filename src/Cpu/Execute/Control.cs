@@ -10,7 +10,7 @@ internal static unsafe class Control
 {
     // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler.
     private static readonly delegate*<ref CpuState, ref Op, Processor, void> s_blockEnd = &BlockEndHandler, s_leaveHere = &LeaveHereHandler,
-        s_undefined = &UndefinedHandler,
+        s_undefined = &UndefinedHandler, s_notAvailable = &NotAvailableHandler,
         s_violation = &FetchViolationHandler, s_badTarget = &BranchHandlers.BadTarget;
 
     /// <summary>Falls through to the next block.</summary>
@@ -21,6 +21,9 @@ internal static unsafe class Control
 
     /// <summary>#UD.</summary>
     internal static nint Undefined => (nint)s_undefined;
+
+    /// <summary>#NM.</summary>
+    internal static nint NotAvailable => (nint)s_notAvailable;
 
     /// <summary>A direct branch whose target may not be executed.</summary>
     internal static nint BadTarget => (nint)s_badTarget;
@@ -40,6 +43,9 @@ internal static unsafe class Control
 
     [MethodImpl(Threading.Handler)]
     private static void UndefinedHandler(ref CpuState s, ref Op op, Processor p) => p.Raise(ref s, ref op, ExceptionVector.InvalidOpcode);
+
+    [MethodImpl(Threading.Handler)]
+    private static void NotAvailableHandler(ref CpuState s, ref Op op, Processor p) => p.Raise(ref s, ref op, ExceptionVector.DeviceNotAvailable);
 
     [MethodImpl(Threading.Handler)]
     private static void FetchViolationHandler(ref CpuState s, ref Op op, Processor p) => p.Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Hv.Core.Registers;
 
 namespace Hv.Cpu.State;
@@ -71,8 +72,11 @@ public struct CpuState
     /// <summary>Model-specific registers that are only read back.</summary>
     public KeptMsrs KeptMsr;
 
-    /// <summary>x87, SSE and AVX registers; last and 32-byte aligned.</summary>
+    /// <summary>x87, SSE and AVX registers, 32-byte aligned.</summary>
     public FpuState Fpu;
+
+    /// <summary>Room for a vector memory operand on its way, when it cannot be used where it is.</summary>
+    public Vector256<byte> Staging;
 
     /// <summary>Byte offset of <see cref="Zero"/>: the operand number for "no register".</summary>
     public const int ZeroOffset = 144;

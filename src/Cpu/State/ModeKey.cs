@@ -28,6 +28,18 @@ public readonly record struct ModeKey(ulong Value)
     /// <summary>The block holds exactly one instruction.</summary>
     public const ulong Single = 1 << 7;
 
+    /// <summary>SSE instructions exist: CR0.EM is clear and CR4.OSFXSR set (SDM 3A table 2-2, SDM 1 11.6).</summary>
+    public const ulong Sse = 1 << 8;
+
+    /// <summary>VEX-encoded vector instructions exist: protected mode, CR4.OSXSAVE, SSE and AVX state enabled in XCR0 (SDM 1 14.3).</summary>
+    public const ulong Avx = 1 << 9;
+
+    /// <summary>CR0.EM: x87 instructions are #NM, MMX instructions #UD.</summary>
+    public const ulong NoCoprocessor = 1 << 10;
+
+    /// <summary>CR0.TS: x87, MMX and vector instructions are #NM.</summary>
+    public const ulong TaskSwitched = 1 << 11;
+
     /// <summary>Position of the number that <c>CodeCache</c> gives to CS's limit; 0 is 4 GiB - 1.</summary>
     public const int LimitShift = 16;
 

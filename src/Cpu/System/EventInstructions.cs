@@ -10,8 +10,6 @@ namespace Hv.Cpu.System;
 /// manuals place before an exit are here.</summary>
 internal static class EventInstructions
 {
-    private const uint OsxsaveBit = 1 << 27;
-
     public static void Cpuid(ref CpuState s, ref Op op, Processor p) => p.Leave(ref s, ref op, CpuEventKind.Cpuid);
 
     public static void Pause(ref CpuState s, ref Op op, Processor p) => p.Leave(ref s, ref op, CpuEventKind.Pause);
@@ -113,15 +111,9 @@ internal static class EventInstructions
             p.Finish(ref s, ref op);
     }
 
-    /// <summary>The native CPUID: the host's table, with the one bit that follows a control register (SDM 2A CPUID, table 3-10).</summary>
-    public static CpuidResult Query(ref CpuState s, Processor p)
-    {
-        var leaf = (uint)s.Gpr.Rax;
-        CpuidResult result = p.Cpuid.Query(leaf, (uint)s.Gpr.Rcx);
-        if (leaf == 1)
-            result = result with { Ecx = result.Ecx & ~OsxsaveBit | ((s.Sys.Cr4 & ControlBits.Osxsave) != 0 ? OsxsaveBit : 0) };
-        return result;
-    }
+    /// <summary>The native CPUID: the host's table.</summary>
+    public static CpuidResult Query(ref CpuState s, Processor p) =>
+        p.Cpuid.Query((uint)s.Gpr.Rax, (uint)s.Gpr.Rcx, 0, s.Sys.Cr4, s.Sys.Xcr0);
 
     /// <summary>An exception event with a length is one that an instruction asked for: it returns past it.</summary>
     private static void SoftwareException(ref CpuState s, ref Op op, Processor p, byte vector)

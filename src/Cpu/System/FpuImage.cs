@@ -143,6 +143,64 @@ internal static class FpuImage
         }
     }
 
+    /// <summary>Writes the parts of an XSAVE area that hold registers: the legacy image and the upper halves of YMM. The header and the software's
+    /// bytes are left.</summary>
+    /// <param name="f">The state.</param>
+    /// <param name="area"><see cref="AreaSize"/> bytes.</param>
+    /// <param name="registers">Vector registers to include: 8 or 16.</param>
+    /// <param name="wide">64-bit pointers.</param>
+    public static void SaveParts(in FpuState f, Span<byte> area, int registers, bool wide)
+    {
+        area[..X87Offset].Clear();
+        Save(in f, area, registers, wide);
+        for (int i = 0; i < registers; i++)
+            Upper(in f, i).CopyTo(area[(AvxOffset + 16 * i)..]);
+    }
+
+    /// <summary>Takes parts of an XSAVE area, as XRSTOR does in the standard format (SDM 1 13.8.1).</summary>
+    /// <param name="f">The state.</param>
+    /// <param name="area"><see cref="AreaSize"/> bytes, of which the parts in <paramref name="loaded"/> are valid, and MXCSR.</param>
+    /// <param name="parts">Which parts are asked for: bit 0 x87, 1 SSE, 2 AVX.</param>
+    /// <param name="loaded">Which of these the area holds; the others get their initial configuration.</param>
+    /// <param name="registers">Vector registers that exist in this mode: 8 or 16.</param>
+    /// <param name="wide">64-bit pointers.</param>
+    public static void LoadParts(ref FpuState f, ReadOnlySpan<byte> area, ulong parts, ulong loaded, int registers, bool wide)
+    {
+        FpuState old = f;
+        if ((parts & loaded & 1) != 0)
+        {
+            Load(ref f, area, 0, wide);
+            f.Mxcsr = old.Mxcsr;
+        }
+        else if ((parts & 1) != 0)
+        {
+            Initialize(ref f);
+            f.X87 = default;
+        }
+
+        if ((parts & 6) != 0)
+            f.Mxcsr = Mxcsr(area);
+        for (int i = 0; i < registers; i++)
+        {
+            if ((parts & 2) != 0)
+                SetHalf(ref f, i, 0, (loaded & 2) != 0 ? area.Slice(XmmOffset + 16 * i, 16) : Zeros);
+            if ((parts & 4) != 0)
+                SetHalf(ref f, i, 1, (loaded & 4) != 0 ? area.Slice(AvxOffset + 16 * i, 16) : Zeros);
+        }
+    }
+
+    /// <summary>Whether the x87 part is as XRSTOR initialises it (SDM 1 13.6).</summary>
+    public static bool IsInitialX87(in FpuState f)
+    {
+        ulong registers = 0;
+        for (int i = 0; i < 8; i++)
+            registers |= f.X87[i].Significand | f.X87[i].SignExponent;
+        return registers == 0 && f.Control == FpuState.ControlInit && f.Status == 0 && f.Tags == 0 && f.Opcode == 0
+            && (f.InstructionPointer | f.OperandPointer) == 0 && (f.InstructionSelector | f.OperandSelector) == 0;
+    }
+
+    private static ReadOnlySpan<byte> Zeros => [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
     /// <summary>In bytes 464-511, which FXSAVE leaves to software (SDM 1 10.5.1).</summary>
     private const int SelectorOffset = 464;
 

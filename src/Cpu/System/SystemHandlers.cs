@@ -84,6 +84,8 @@ internal static unsafe class SystemHandlers
             OpKind.Fxrstor => &FpuInstructions.Fxrstor,
             OpKind.Ldmxcsr => &FpuInstructions.Ldmxcsr,
             OpKind.Stmxcsr => &FpuInstructions.Stmxcsr,
+            OpKind.Xsave or OpKind.Xsaveopt => &ExtendedState.Xsave,
+            OpKind.Xrstor => &ExtendedState.Xrstor,
             OpKind.Fninit => &FpuInstructions.Fninit,
             OpKind.Fnstcw => &FpuInstructions.Fnstcw,
             OpKind.Fldcw => &FpuInstructions.Fldcw,
