@@ -25,9 +25,9 @@ public static class CpuidTables
         Movbe = 1u << 22, Popcnt = 1u << 23, Aes = 1u << 25, Xsave = 1u << 26, Avx = 1u << 28, F16c = 1u << 29, Rdrand = 1u << 30,
         Hypervisor = 1u << 31;
 
-    // Leaf 7.0 EBX, then ECX.
-    private const uint Fsgsbase = 1u << 0, Bmi1 = 1u << 3, Avx2 = 1u << 5, Smep = 1u << 7, Bmi2 = 1u << 8, Erms = 1u << 9, Rdseed = 1u << 18,
-        Adx = 1u << 19, Smap = 1u << 20, Sha = 1u << 29;
+    // Leaf 7.0 EBX, then ECX. Two bits say what the x87 no longer does: docs/adr/0027-x87-pointers.md.
+    private const uint Fsgsbase = 1u << 0, Bmi1 = 1u << 3, Avx2 = 1u << 5, FdpOnExceptionOnly = 1u << 6, Smep = 1u << 7, Bmi2 = 1u << 8,
+        Erms = 1u << 9, NoFcsFds = 1u << 13, Rdseed = 1u << 18, Adx = 1u << 19, Smap = 1u << 20, Sha = 1u << 29;
     private const uint Umip = 1u << 2, Rdpid = 1u << 22;
 
     // Leaf 0xD.1 EAX.
@@ -49,7 +49,7 @@ public static class CpuidTables
     private static readonly Features[] _added =
     [
         new(Hypervisor, Fpu | De | Pse | Tsc | Msr | Pae | Cx8 | Sep | Pge | Cmov | Pat | Pse36 | Clfsh | Mmx | Fxsr | Sse | Sse2,
-            Smep | Erms | Smap, 0, 0, 0),
+            FdpOnExceptionOnly | Smep | Erms | NoFcsFds | Smap, 0, 0, 0),
         new(Cx16 | Popcnt | Sse3 | Ssse3 | Sse41 | Sse42, 0, 0, 0, 0, LahfSahf),
         new(Xsave | Avx | F16c | Fma | Movbe, 0, Avx2 | Bmi1 | Bmi2, 0, 0, Lzcnt),
         new(Aes | Pclmulqdq | Rdrand, 0, Fsgsbase | Rdseed | Adx | Sha, Umip | Rdpid, Xsaveopt, 0),

@@ -109,7 +109,7 @@ internal ref struct Decoder
         op.Form = (OpForm)SizeLog2(row.Operands) | (OpForm)(AddressLog2() << 2);
         op.Form |= PrefixForm(row.Operands);
         op.Segment = _segment == NoSegment ? (byte)SegmentNumber.Ds : _segment;
-        op.Immediate = row.Extra;
+        op.Immediate = op.Kind == OpKind.X87Escape ? (uint)row.Extra << 8 | PeekByte() : (ulong)row.Extra;
 
         Operand(ref op, row.Operands, opcode);
         Immediate(ref op, row.Operands);

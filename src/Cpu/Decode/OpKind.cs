@@ -12,7 +12,7 @@ public enum OpKind : ushort
     Rdtscp, Rsm,
     Sgdt, Sidt, Sldt, Smsw, Stac, Sti, Str, Swapgs, Syscall, Sysenter, Sysexit, Sysret, Vendor, Verr, Verw, Wbinvd, WrFsGsBase, Wrmsr, Xgetbv, Xsetbv,
     CallFar, JmpFar, RetFar, LoadFarPointer, In, Out, Ins, Outs, Fxsave, Fxrstor, Ldmxcsr, Stmxcsr, Xsave, Xsaveopt, Xrstor,
-    Fninit, Fnstcw, Fldcw, Fnstsw, Fnclex, Fwait,
+    Fwait,
     Emms,
 
     // Arithmetic and logic; the first eight in the order of their opcodes.
@@ -42,7 +42,7 @@ public enum OpKind : ushort
     Lahf, Sahf, Clc, Stc, Cmc, Cld, Std, Salc, Daa, Das, Aaa, Aas, Aam, Aad, Bound,
     Movs, Cmps, Stos, Lods, Scas, Nop, Clflush,
 
-    /// <summary>D8 to DF, whose number from 0 is in <see cref="Op.Immediate"/>; ModRM.reg and rm say which (<c>Hv.Cpu.X87</c>).</summary>
+    /// <summary>D8 to DF: the escape's low three bits and the ModRM byte are in <see cref="Op.Immediate"/> (<c>Hv.Cpu.X87</c>).</summary>
     X87Escape,
 
     /// <summary>Not an instruction: the block ends and falls through to the RIP in <see cref="Op.Immediate"/>.</summary>

@@ -54,8 +54,6 @@ internal static class OpcodeRows
         new("CE", Into, No64), new("CF", Iret),
         new("D4", Aam, (Operands)OpShape.Imm | Ib | No64), new("D5", Aad, (Operands)OpShape.Imm | Ib | No64), new("D6", Salc, No64),
         new("D7", Xlat, ByteSized),
-        new("D9 /5 mem", Fldcw, Mv), new("D9 /7 mem", Fnstcw, Mv), new("DB /4 =2", Fnclex, Ev), new("DB /4 =3", Fninit, Ev),
-        new("DD /7 mem", Fnstsw, Mv), new("DF /4 =0", Fnstsw, Ev),
         new("E0", Loopne, (Operands)OpShape.Imm | Rel8 | Force64), new("E1", Loope, (Operands)OpShape.Imm | Rel8 | Force64),
         new("E2", Loop, (Operands)OpShape.Imm | Rel8 | Force64), new("E3", Jcxz, (Operands)OpShape.Imm | Rel8 | Force64),
         new("E4", In, (Operands)OpShape.Imm | Ib | ByteSized), new("E5", In, (Operands)OpShape.Imm | Ib | Most32),

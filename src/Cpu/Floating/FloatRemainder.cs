@@ -20,8 +20,14 @@ public static class FloatRemainder
         if (a.Class == FloatClass.Infinity || b.Class == FloatClass.Zero)
             return FloatArithmetic.Invalid(ref environment);
         FloatArithmetic.RaiseDenormal(in a, in b, ref environment);
-        if (a.Class == FloatClass.Zero || b.Class == FloatClass.Infinity)
-            return a.Class == FloatClass.Zero ? FloatResult.Exact(a) : FloatResult.Finite(a.Sign, a.Exponent, (UInt128)a.Significand << 64);
+        if (a.Class == FloatClass.Zero)
+            return FloatResult.Exact(a);
+        if (b.Class == FloatClass.Infinity)
+        {
+            // A denormal stays as it is, and underflows by no means.
+            environment.Masks |= FloatFlags.Underflow;
+            return FloatResult.Finite(a.Sign, a.Exponent, (UInt128)a.Significand << 64);
+        }
 
         int difference = a.Exponent - b.Exponent;
         if (difference < (nearest ? -1 : 0))

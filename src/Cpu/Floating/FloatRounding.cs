@@ -72,6 +72,12 @@ public static class FloatRounding
             {
                 environment.Flags |= FloatFlags.Underflow;
                 biased += ExtendedExponentAdjust;
+                if (biased <= 0)
+                {
+                    // FSCALE alone comes here: beyond the adjusted range too, the masked answer stands (SDM 1 8.5.5).
+                    environment.Flags |= FloatFlags.Inexact;
+                    return new Extended80(0, signBit);
+                }
             }
             else
             {
@@ -93,7 +99,12 @@ public static class FloatRounding
         if ((environment.Masks & FloatFlags.Overflow) == 0)
         {
             environment.Flags |= FloatFlags.Overflow;
-            return new Extended80(aligned, (ushort)(signBit | ((biased - ExtendedExponentAdjust) & Extended80.MaxExponent)));
+            biased -= ExtendedExponentAdjust;
+            if (biased < Extended80.MaxExponent)
+                return new Extended80(aligned, (ushort)(signBit | biased));
+            environment.Flags |= FloatFlags.Inexact;
+            environment.RoundedUp = true;
+            return new Extended80(FloatParts.IntegerBit, (ushort)(signBit | Extended80.MaxExponent));
         }
 
         environment.Flags |= FloatFlags.Overflow | FloatFlags.Inexact;

@@ -23,12 +23,9 @@ public struct FpuState
     public ushort Control, Status;
     public byte Tags;
 
-    /// <summary>The last x87 opcode, 11 bits.</summary>
+    /// <summary>The opcode, 11 bits, and the operand's offset of the last x87 instruction that left an unmasked exception, and the offset of the last
+    /// x87 instruction (docs/adr/0027-x87-pointers.md).</summary>
     public ushort Opcode;
-
-    /// <summary>The last x87 instruction's and operand's selectors; with 64-bit pointers they are the pointers' upper bits in an image, and 0
-    /// here.</summary>
-    public ushort InstructionSelector, OperandSelector;
     public ulong InstructionPointer, OperandPointer;
     public uint Mxcsr;
 

@@ -30,7 +30,6 @@ internal static class FpuImage
         f.Tags = 0;
         f.Opcode = 0;
         f.InstructionPointer = f.OperandPointer = 0;
-        f.InstructionSelector = f.OperandSelector = 0;
     }
 
     /// <summary>FCW with bit 6 set and the reserved bits clear (SDM 1 8.1.5).</summary>
@@ -50,7 +49,7 @@ internal static class FpuImage
     /// <param name="f">The state.</param>
     /// <param name="image">At least 416 bytes.</param>
     /// <param name="registers">XMM registers to include: 8 or 16.</param>
-    /// <param name="wide">64-bit pointers in place of selector and 32-bit offset (REX.W).</param>
+    /// <param name="wide">64-bit pointers in place of selector, which is 0, and 32-bit offset (REX.W).</param>
     /// <returns>The bytes that count; the rest of the 512 are the software's.</returns>
     public static int Save(in FpuState f, Span<byte> image, int registers, bool wide)
     {
@@ -58,10 +57,8 @@ internal static class FpuImage
         BinaryPrimitives.WriteUInt16LittleEndian(image[StatusOffset..], f.Status);
         image[TagOffset] = f.Tags;
         BinaryPrimitives.WriteUInt16LittleEndian(image[OpcodeOffset..], f.Opcode);
-        ulong instruction = wide ? f.InstructionPointer : Narrow(f.InstructionPointer, f.InstructionSelector);
-        ulong operand = wide ? f.OperandPointer : Narrow(f.OperandPointer, f.OperandSelector);
-        BinaryPrimitives.WriteUInt64LittleEndian(image[InstructionOffset..], instruction);
-        BinaryPrimitives.WriteUInt64LittleEndian(image[OperandOffset..], operand);
+        BinaryPrimitives.WriteUInt64LittleEndian(image[InstructionOffset..], Pointer(f.InstructionPointer, wide));
+        BinaryPrimitives.WriteUInt64LittleEndian(image[OperandOffset..], Pointer(f.OperandPointer, wide));
         BinaryPrimitives.WriteUInt32LittleEndian(image[MxcsrOffset..], f.Mxcsr);
         BinaryPrimitives.WriteUInt32LittleEndian(image[(MxcsrOffset + 4)..], FpuState.MxcsrMask);
         for (int i = 0; i < 8; i++)
@@ -83,12 +80,8 @@ internal static class FpuImage
         f.Status = BinaryPrimitives.ReadUInt16LittleEndian(image[StatusOffset..]);
         f.Tags = image[TagOffset];
         f.Opcode = (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(image[OpcodeOffset..]) & 0x7FF);
-        ulong instruction = BinaryPrimitives.ReadUInt64LittleEndian(image[InstructionOffset..]),
-            operand = BinaryPrimitives.ReadUInt64LittleEndian(image[OperandOffset..]);
-        f.InstructionPointer = wide ? instruction : (uint)instruction;
-        f.InstructionSelector = wide ? (ushort)0 : (ushort)(instruction >> 32);
-        f.OperandPointer = wide ? operand : (uint)operand;
-        f.OperandSelector = wide ? (ushort)0 : (ushort)(operand >> 32);
+        f.InstructionPointer = Pointer(BinaryPrimitives.ReadUInt64LittleEndian(image[InstructionOffset..]), wide);
+        f.OperandPointer = Pointer(BinaryPrimitives.ReadUInt64LittleEndian(image[OperandOffset..]), wide);
         f.Mxcsr = Mxcsr(image) & FpuState.MxcsrMask;
         for (int i = 0; i < 8; i++)
         {
@@ -109,9 +102,6 @@ internal static class FpuImage
     {
         area.Clear();
         Save(in f, area, 16, true);
-        // The wide image has no room for selectors; the software-available bytes keep them, so that a round trip is exact.
-        BinaryPrimitives.WriteUInt16LittleEndian(area[SelectorOffset..], f.InstructionSelector);
-        BinaryPrimitives.WriteUInt16LittleEndian(area[(SelectorOffset + 2)..], f.OperandSelector);
         BinaryPrimitives.WriteUInt64LittleEndian(area[HeaderOffset..], AllParts);
         for (int i = 0; i < 16; i++)
             Upper(in f, i).CopyTo(area[(AvxOffset + 16 * i)..]);
@@ -123,8 +113,6 @@ internal static class FpuImage
         ulong present = BinaryPrimitives.ReadUInt64LittleEndian(area[HeaderOffset..]);
         FpuState loaded = default;
         Load(ref loaded, area, 16, true);
-        loaded.InstructionSelector = BinaryPrimitives.ReadUInt16LittleEndian(area[SelectorOffset..]);
-        loaded.OperandSelector = BinaryPrimitives.ReadUInt16LittleEndian(area[(SelectorOffset + 2)..]);
         for (int i = 0; i < 16; i++)
             SetHalf(ref loaded, i, 1, area.Slice(AvxOffset + 16 * i, 16));
         f = loaded;
@@ -196,15 +184,13 @@ internal static class FpuImage
         for (int i = 0; i < 8; i++)
             registers |= f.X87[i].Significand | f.X87[i].SignExponent;
         return registers == 0 && f.Control == FpuState.ControlInit && f.Status == 0 && f.Tags == 0 && f.Opcode == 0
-            && (f.InstructionPointer | f.OperandPointer) == 0 && (f.InstructionSelector | f.OperandSelector) == 0;
+            && (f.InstructionPointer | f.OperandPointer) == 0;
     }
 
     private static ReadOnlySpan<byte> Zeros => [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-    /// <summary>In bytes 464-511, which FXSAVE leaves to software (SDM 1 10.5.1).</summary>
-    private const int SelectorOffset = 464;
-
-    private static ulong Narrow(ulong pointer, ushort selector) => (uint)pointer | (ulong)selector << 32;
+    /// <summary>A pointer's 64 bits, or 32 with the selector after them: 0 whatever is loaded (CPUID 07H.EBX[13]).</summary>
+    private static ulong Pointer(ulong pointer, bool wide) => wide ? pointer : (uint)pointer;
 
     /// <summary>The physical register that is ST(<paramref name="index"/>): TOP is FSW bits 13:11.</summary>
     private static int Physical(in FpuState f, int index) => (f.Status >> 11) + index & 7;

@@ -7,51 +7,7 @@ namespace Hv.Cpu.System;
 /// table 2-2; SDM 1 8.7, 11.6.7).</summary>
 internal static class FpuInstructions
 {
-    private const ushort ErrorSummary = 0x80, StatusCleared = 0x80FF;
-
-    public static void Fninit(ref CpuState s, ref Op op, Processor p)
-    {
-        if (!TryX87(ref s, ref op))
-            return;
-        FpuImage.Initialize(ref s.Fpu);
-        p.Finish(ref s, ref op);
-    }
-
-    public static void Fnclex(ref CpuState s, ref Op op, Processor p)
-    {
-        if (!TryX87(ref s, ref op))
-            return;
-        // Exception flags, SF, ES and B (SDM 2A FCLEX).
-        s.Fpu.Status = (ushort)(s.Fpu.Status & ~StatusCleared);
-        p.Finish(ref s, ref op);
-    }
-
-    public static void Fnstcw(ref CpuState s, ref Op op, Processor p)
-    {
-        if (TryX87(ref s, ref op) && OpAccess.TryWrite16(ref s, ref op, p, s.Fpu.Control))
-            p.Finish(ref s, ref op);
-    }
-
-    /// <summary>To memory, or to AX.</summary>
-    public static void Fnstsw(ref CpuState s, ref Op op, Processor p)
-    {
-        if (!TryX87(ref s, ref op))
-            return;
-        if (!OpAccess.IsMemory(ref op))
-            OpAccess.SetNumbered(ref s, 0, 2, s.Fpu.Status);
-        else if (!OpAccess.TryWrite16(ref s, ref op, p, s.Fpu.Status))
-            return;
-        p.Finish(ref s, ref op);
-    }
-
-    public static void Fldcw(ref CpuState s, ref Op op, Processor p)
-    {
-        if (!TryX87(ref s, ref op) || !TryPending(ref s) || !OpAccess.TryRead16(ref s, ref op, p, out ushort control))
-            return;
-        s.Fpu.Control = FpuImage.ControlWord(control);
-        FpuImage.UpdateSummary(ref s.Fpu);
-        p.Finish(ref s, ref op);
-    }
+    private const ushort ErrorSummary = 0x80;
 
     /// <summary>FWAIT alone looks at MP: #NM only when MP and TS are both set (SDM 3A table 2-2).</summary>
     public static void Fwait(ref CpuState s, ref Op op, Processor p)

@@ -53,7 +53,7 @@ internal readonly struct ArithmeticMemory<TOperation, TMemory> : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p) || !X87Memory.TryRead(ref s, ref op, p, 0, TMemory.Size, out ulong bits))
+        if (!X87Memory.TryRead(ref s, ref op, p, 0, TMemory.Size, out ulong bits))
             return false;
         ref FpuState f = ref s.Fpu;
         if (X87Stack.IsEmpty(in f, 0))
@@ -79,8 +79,6 @@ internal readonly struct ArithmeticRegister<TOperation, TForm> : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         int other = X87Decoding.StackIndex(in op), to = TForm.ToOther ? other : 0, from = TForm.ToOther ? 0 : other;
         bool stored;
@@ -163,8 +161,6 @@ internal readonly struct UnaryTop<TOperation> : IX87Instruction where TOperation
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         if (X87Stack.IsEmpty(in f, 0))
         {

@@ -16,7 +16,8 @@ internal static class X87Comparison
         _ => X87Stack.C3 | X87Stack.C2 | X87Stack.C0,
     };
 
-    /// <summary>Compares ST(0) with a value. False: an unmasked exception, nothing is reported or popped.</summary>
+    /// <summary>Compares ST(0) with a value. False: an unmasked exception, and nothing is popped; the relation is reported all the same, as
+    /// silicon does.</summary>
     public static bool TryCompare(ref FpuState f, in FloatParts source, bool signaling, out FloatRelation relation)
     {
         var environment = FloatEnvironment.FromControlWord(f.Control);
@@ -31,17 +32,15 @@ internal readonly struct CompareMemory<TMemory, TPop> : IX87Instruction where TM
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p) || !X87Memory.TryRead(ref s, ref op, p, 0, TMemory.Size, out ulong bits))
+        if (!X87Memory.TryRead(ref s, ref op, p, 0, TMemory.Size, out ulong bits))
             return false;
         ref FpuState f = ref s.Fpu;
         var relation = FloatRelation.Unordered;
         FloatParts source = TMemory.Unpack(bits);
         bool done = X87Stack.IsEmpty(in f, 0) ? X87Stack.StackFaulted(ref f, overflow: false)
             : X87Comparison.TryCompare(ref f, in source, signaling: true, out relation);
-        if (!done)
-            return true;
         X87Stack.SetCodes(ref f, X87Comparison.Codes(relation));
-        if (TPop.Pops)
+        if (done && TPop.Pops)
             X87Stack.Pop(ref f);
         return true;
     }
@@ -50,10 +49,10 @@ internal readonly struct CompareMemory<TMemory, TPop> : IX87Instruction where TM
 /// <summary>FCOM, FUCOM and their popping forms with ST(i).</summary>
 internal readonly struct CompareRegister<TKind> : IX87Instruction where TKind : struct, IX87CompareKind
 {
+    public static bool ClearsC1 => !TKind.ToFlags;
+
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         int index = X87Decoding.StackIndex(in op);
         var relation = FloatRelation.Unordered;
@@ -61,13 +60,11 @@ internal readonly struct CompareRegister<TKind> : IX87Instruction where TKind : 
         bool done = X87Stack.IsEmpty(in f, 0) || X87Stack.IsEmpty(in f, index)
             ? X87Stack.StackFaulted(ref f, overflow: false)
             : X87Comparison.TryCompare(ref f, in source, TKind.Signaling, out relation);
-        if (!done)
-            return true;
         if (TKind.ToFlags)
             Hv.Cpu.Execute.Flags.Put(ref s, Rflags(relation));
         else
             X87Stack.SetCodes(ref f, X87Comparison.Codes(relation));
-        for (int i = 0; i < TKind.Pops; i++)
+        for (int i = 0; done && i < TKind.Pops; i++)
             X87Stack.Pop(ref f);
         return true;
     }
@@ -87,14 +84,14 @@ internal readonly struct TestTop : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         var relation = FloatRelation.Unordered;
         FloatParts zero = FloatParts.Zero(false);
-        if (X87Stack.IsEmpty(in f, 0) ? X87Stack.StackFaulted(ref f, overflow: false)
-            : X87Comparison.TryCompare(ref f, in zero, signaling: true, out relation))
-            X87Stack.SetCodes(ref f, X87Comparison.Codes(relation));
+        if (X87Stack.IsEmpty(in f, 0))
+            X87Stack.StackFaulted(ref f, overflow: false);
+        else
+            X87Comparison.TryCompare(ref f, in zero, signaling: true, out relation);
+        X87Stack.SetCodes(ref f, X87Comparison.Codes(relation));
         return true;
     }
 }
@@ -104,8 +101,6 @@ internal readonly struct Examine : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         Extended80 value = X87Stack.Get(in f, 0);
         FloatParts parts = FloatParts.Unpack(value);

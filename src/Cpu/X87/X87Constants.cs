@@ -65,8 +65,6 @@ internal readonly struct LoadConstant<TConstant> : IX87Instruction where TConsta
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         FloatEnvironment environment = FloatEnvironment.FromControlWord(s.Fpu.Control) with { Precision = 64 };
         X87Stack.Push(ref s.Fpu, FloatRounding.RoundExtended(false, TConstant.Exponent, TConstant.Significand, ref environment));
         return true;

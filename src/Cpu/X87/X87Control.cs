@@ -10,8 +10,6 @@ internal readonly struct SetSign<TSign> : IX87Instruction where TSign : struct, 
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         Extended80 value = X87Stack.Get(in f, 0);
         if (X87Stack.IsEmpty(in f, 0))
@@ -41,10 +39,93 @@ internal readonly struct Absolute : IX87Sign
     public static bool Clears => true;
 }
 
-/// <summary>FNOP, and the 8087's and 80287's FNENI, FNDISI and FNSETPM, which do nothing since the 80387 (SDM 3B 24.18.9).</summary>
+/// <summary>FNOP: nothing, but it waits and is the last instruction.</summary>
 internal readonly struct NoOperation : IX87Instruction
 {
-    public static bool Execute(ref CpuState s, ref Op op, Processor p) => X87Stack.Begin(ref s, ref op, p);
+    public static bool ClearsC1 => false;
+
+    public static bool Execute(ref CpuState s, ref Op op, Processor p) => true;
+}
+
+/// <summary>The 8087's FNENI and FNDISI and the 80287's FNSETPM, which do nothing since the 80387 (SDM 3B 24.18.9).</summary>
+internal readonly struct NoControl : IX87Instruction
+{
+    public static bool IsRecorded => false;
+    public static bool ClearsC1 => false;
+
+    public static bool Execute(ref CpuState s, ref Op op, Processor p) => true;
+}
+
+/// <summary>FNINIT.</summary>
+internal readonly struct InitializeState : IX87Instruction
+{
+    public static bool Waits => false;
+    public static bool IsRecorded => false;
+    public static bool ClearsC1 => false;
+
+    public static bool Execute(ref CpuState s, ref Op op, Processor p)
+    {
+        FpuImage.Initialize(ref s.Fpu);
+        return true;
+    }
+}
+
+/// <summary>FNCLEX: clears the exception flags, SF, ES and B (SDM 2A FCLEX).</summary>
+internal readonly struct ClearExceptions : IX87Instruction
+{
+    private const ushort Cleared = 0x80FF;
+
+    public static bool Waits => false;
+    public static bool IsRecorded => false;
+    public static bool ClearsC1 => false;
+
+    public static bool Execute(ref CpuState s, ref Op op, Processor p)
+    {
+        s.Fpu.Status &= unchecked((ushort)~Cleared);
+        return true;
+    }
+}
+
+/// <summary>FNSTCW.</summary>
+internal readonly struct StoreControl : IX87Instruction
+{
+    public static bool Waits => false;
+    public static bool IsRecorded => false;
+    public static bool ClearsC1 => false;
+
+    public static bool Execute(ref CpuState s, ref Op op, Processor p) => X87Memory.TryWrite(ref s, ref op, p, 0, 2, s.Fpu.Control);
+}
+
+/// <summary>FLDCW: an exception that it unmasks is pending at once.</summary>
+internal readonly struct LoadControl : IX87Instruction
+{
+    public static bool IsRecorded => false;
+    public static bool ClearsC1 => false;
+
+    public static bool Execute(ref CpuState s, ref Op op, Processor p)
+    {
+        if (!X87Memory.TryRead(ref s, ref op, p, 0, 2, out ulong control))
+            return false;
+        s.Fpu.Control = FpuImage.ControlWord((ushort)control);
+        FpuImage.UpdateSummary(ref s.Fpu);
+        return true;
+    }
+}
+
+/// <summary>FNSTSW to memory or AX.</summary>
+internal readonly struct StoreStatus : IX87Instruction
+{
+    public static bool Waits => false;
+    public static bool IsRecorded => false;
+    public static bool ClearsC1 => false;
+
+    public static bool Execute(ref CpuState s, ref Op op, Processor p)
+    {
+        if (op.IsMemory)
+            return X87Memory.TryWrite(ref s, ref op, p, 0, 2, s.Fpu.Status);
+        OpAccess.SetNumbered(ref s, 0, 2, s.Fpu.Status);
+        return true;
+    }
 }
 
 /// <summary>FINCSTP and FDECSTP: TOP moves, tags do not.</summary>
@@ -52,8 +133,6 @@ internal readonly struct MoveTop<TBy> : IX87Instruction where TBy : struct, IX87
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         X87Stack.MoveTop(ref s.Fpu, TBy.By);
         return true;
     }
@@ -79,190 +158,9 @@ internal readonly struct FreeRegister<TPop> : IX87Instruction where TPop : struc
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         X87Stack.Free(ref s.Fpu, X87Decoding.StackIndex(in op));
         if (TPop.Pops)
             X87Stack.Pop(ref s.Fpu);
-        return true;
-    }
-}
-
-/// <summary>
-/// FNSTENV, FLDENV, FNSAVE and FRSTOR (SDM 1 8.1.10, figures 8-9 to 8-12): seven words or doublewords, in the protected-mode layout or, in real and
-/// virtual-8086 mode, with 20-bit linear pointers.
-/// </summary>
-internal static class X87Environment
-{
-    private const int ExceptionMasks = 0x3F;
-
-    /// <summary>Bytes of the environment: 14 or 28.</summary>
-    public static int Size(in Op op) => op.SizeLog2 == 1 ? 14 : 28;
-
-    /// <summary>The full tag word: two bits a register, valid, zero, special or empty (SDM 1 8.1.7).</summary>
-    public static ushort TagWord(in FpuState f)
-    {
-        int word = 0;
-        for (int i = 0; i < 8; i++)
-        {
-            int tag = 3;
-            if ((f.Tags >> i & 1) != 0)
-            {
-                FloatParts parts = FloatParts.Unpack(new Extended80(f.X87[i].Significand, (ushort)f.X87[i].SignExponent));
-                tag = parts.Class == FloatClass.Zero ? 1 : parts.Class == FloatClass.Finite && !parts.Denormal ? 0 : 2;
-            }
-
-            word |= tag << (2 * i);
-        }
-
-        return (ushort)word;
-    }
-
-    /// <summary>Writes the environment; the caller has made sure that it can be written.</summary>
-    public static bool TryStore(ref CpuState s, ref Op op, Processor p, in FpuState f)
-    {
-        int step = Size(in op) / 7;
-        Span<uint> words = [f.Control, f.Status, TagWord(in f), 0, 0, 0, 0];
-        if (step == 4)
-        {
-            for (int i = 0; i < 3; i++)
-                words[i] |= 0xFFFF0000;
-        }
-
-        if (IsRealLayout(ref s))
-        {
-            uint instruction = (uint)(f.InstructionPointer + ((ulong)f.InstructionSelector << 4)),
-                operand = (uint)(f.OperandPointer + ((ulong)f.OperandSelector << 4));
-            words[3] = instruction & 0xFFFF;
-            words[4] = (instruction >> 16 << 12) | f.Opcode;
-            words[5] = operand & 0xFFFF;
-            words[6] = operand >> 16 << 12;
-        }
-        else
-        {
-            words[3] = (uint)f.InstructionPointer;
-            words[4] = f.InstructionSelector | (step == 4 ? (uint)f.Opcode << 16 : 0);
-            words[5] = (uint)f.OperandPointer;
-            words[6] = f.OperandSelector | (step == 4 ? 0xFFFF0000 : 0);
-        }
-
-        for (int i = 0; i < 7; i++)
-        {
-            if (!X87Memory.TryWrite(ref s, ref op, p, i * step, step, words[i] & (step == 2 ? 0xFFFF : uint.MaxValue)))
-                return false;
-        }
-
-        return true;
-    }
-
-    /// <summary>Reads the environment into <paramref name="f"/>; registers keep their contents, tags say only which are empty.</summary>
-    public static bool TryLoad(ref CpuState s, ref Op op, Processor p, ref FpuState f)
-    {
-        int step = Size(in op) / 7;
-        Span<uint> words = stackalloc uint[7];
-        for (int i = 0; i < 7; i++)
-        {
-            if (!X87Memory.TryRead(ref s, ref op, p, i * step, step, out ulong word))
-                return false;
-            words[i] = (uint)word;
-        }
-
-        f.Control = FpuImage.ControlWord((ushort)words[0]);
-        f.Status = (ushort)words[1];
-        f.Tags = 0;
-        for (int i = 0; i < 8; i++)
-            f.Tags |= (byte)((words[2] >> (2 * i) & 3) == 3 ? 0 : 1 << i);
-        if (IsRealLayout(ref s))
-        {
-            (f.InstructionSelector, f.OperandSelector) = (0, 0);
-            f.InstructionPointer = (words[3] & 0xFFFF) | (words[4] >> 12 << 16);
-            f.OperandPointer = (words[5] & 0xFFFF) | (words[6] >> 12 << 16);
-            f.Opcode = (ushort)(words[4] & 0x7FF);
-        }
-        else
-        {
-            (f.InstructionPointer, f.OperandPointer) = (words[3], words[5]);
-            (f.InstructionSelector, f.OperandSelector) = ((ushort)words[4], (ushort)words[6]);
-            f.Opcode = (ushort)(step == 4 ? words[4] >> 16 & 0x7FF : 0);
-        }
-
-        FpuImage.UpdateSummary(ref f);
-        return true;
-    }
-
-    /// <summary>All exceptions masked, as FNSTENV leaves them.</summary>
-    public static void MaskAll(ref FpuState f)
-    {
-        f.Control |= ExceptionMasks;
-        FpuImage.UpdateSummary(ref f);
-    }
-
-    private static bool IsRealLayout(ref CpuState s) => (s.Sys.Cr0 & ControlBits.Pe) == 0 || (s.Gpr.Rflags & Rflags.Vm) != 0;
-}
-
-/// <summary>FNSTENV.</summary>
-internal readonly struct StoreEnvironment : IX87Instruction
-{
-    public static bool Execute(ref CpuState s, ref Op op, Processor p)
-    {
-        if (!X87Stack.IsUsable(ref s, ref op, p) || !X87Memory.TryProbe(ref s, ref op, p, X87Environment.Size(in op))
-            || !X87Environment.TryStore(ref s, ref op, p, in s.Fpu))
-            return false;
-        X87Environment.MaskAll(ref s.Fpu);
-        return true;
-    }
-}
-
-/// <summary>FLDENV.</summary>
-internal readonly struct LoadEnvironment : IX87Instruction
-{
-    public static bool Execute(ref CpuState s, ref Op op, Processor p)
-    {
-        FpuState loaded = s.Fpu;
-        if (!X87Stack.IsUsable(ref s, ref op, p) || !X87Stack.IsClear(ref s, ref op, p) || !X87Environment.TryLoad(ref s, ref op, p, ref loaded))
-            return false;
-        s.Fpu = loaded;
-        return true;
-    }
-}
-
-/// <summary>FNSAVE: environment and registers in stack order, then FNINIT.</summary>
-internal readonly struct SaveState : IX87Instruction
-{
-    public static bool Execute(ref CpuState s, ref Op op, Processor p)
-    {
-        int size = X87Environment.Size(in op);
-        if (!X87Stack.IsUsable(ref s, ref op, p) || !X87Memory.TryProbe(ref s, ref op, p, size + 80)
-            || !X87Environment.TryStore(ref s, ref op, p, in s.Fpu))
-            return false;
-        for (int i = 0; i < 8; i++)
-        {
-            if (!X87Memory.TryWriteExtended(ref s, ref op, p, size + 10 * i, X87Stack.Get(in s.Fpu, i)))
-                return false;
-        }
-
-        FpuImage.Initialize(ref s.Fpu);
-        return true;
-    }
-}
-
-/// <summary>FRSTOR.</summary>
-internal readonly struct RestoreState : IX87Instruction
-{
-    public static bool Execute(ref CpuState s, ref Op op, Processor p)
-    {
-        FpuState loaded = s.Fpu;
-        if (!X87Stack.IsUsable(ref s, ref op, p) || !X87Stack.IsClear(ref s, ref op, p) || !X87Environment.TryLoad(ref s, ref op, p, ref loaded))
-            return false;
-        for (int i = 0; i < 8; i++)
-        {
-            if (!X87Memory.TryReadExtended(ref s, ref op, p, X87Environment.Size(in op) + 10 * i, out Extended80 value))
-                return false;
-            int physical = X87Stack.Physical(in loaded, i);
-            loaded.X87[physical] = new X87Register { Significand = value.Significand, SignExponent = value.SignExponent };
-        }
-
-        s.Fpu = loaded;
         return true;
     }
 }

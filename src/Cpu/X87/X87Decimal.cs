@@ -9,7 +9,7 @@ internal readonly struct LoadDecimal : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p) || !X87Memory.TryReadExtended(ref s, ref op, p, 0, out Extended80 bits))
+        if (!X87Memory.TryReadExtended(ref s, ref op, p, 0, out Extended80 bits))
             return false;
         ulong value = 0;
         for (int i = 1; i >= 0; i--)
@@ -30,9 +30,7 @@ internal readonly struct StoreDecimal : IX87Instruction
 
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
-        FpuState f = s.Fpu;
+        ref FpuState f = ref s.Fpu;
         var packed = new Extended80(0xC000000000000000, 0xFFFF);
         bool store;
         if (X87Stack.IsEmpty(in f, 0))
@@ -61,7 +59,6 @@ internal readonly struct StoreDecimal : IX87Instruction
             return false;
         if (store)
             X87Stack.Pop(ref f);
-        s.Fpu = f;
         return true;
     }
 

@@ -5,14 +5,25 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.X87;
 
-/// <summary>An x87 instruction, as a type. False: a fault or an event is recorded, and nothing has changed.</summary>
+/// <summary>An x87 instruction, as a type.</summary>
 internal interface IX87Instruction
 {
+    /// <summary>Whether a pending unmasked exception is reported first: not for the control instructions whose mnemonics have an N (SDM 1
+    /// 8.3.11, 8.3.12).</summary>
+    static virtual bool Waits => true;
+
+    /// <summary>Whether it becomes the last instruction (SDM 1 8.1.8: not the control instructions).</summary>
+    static virtual bool IsRecorded => true;
+
+    /// <summary>Whether C1 is clear unless the instruction sets it.</summary>
+    static virtual bool ClearsC1 => true;
+
+    /// <summary>Executes. False: a fault or an event is recorded, and nothing but the status word has changed; the caller restores that.</summary>
     static abstract bool Execute(ref CpuState s, ref Op op, Processor p);
 }
 
-/// <summary>The eight escape opcodes D8 to DF as tables in the order of ModRM (SDM 2D, tables ). The decoder gives the escape's number in
-/// the immediate.</summary>
+/// <summary>The eight escape opcodes D8 to DF as tables in the order of ModRM (SDM 2D, tables ). The decoder gives the 11 bits of the
+/// opcode register in the immediate.</summary>
 // SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class X87Decoding
 {
@@ -20,13 +31,13 @@ internal static unsafe class X87Decoding
     private static readonly nint[] s_memory = MemoryForms(), s_register = RegisterForms();
 
     /// <summary>0 for D8 to 7 for DF.</summary>
-    public static int Escape(in Op op) => (int)op.Immediate & 7;
+    public static int Escape(in Op op) => (int)op.Immediate >> 8 & 7;
 
     /// <summary>i of ST(i). REX.B does not count.</summary>
     public static int StackIndex(in Op op) => op.Rm >> 3 & 7;
 
-    /// <summary>The ModRM byte, for the opcode register; a memory form's mod and rm are not kept and read as 0.</summary>
-    public static int ModRm(in Op op) => (op.IsMemory ? 0 : 0xC0 | StackIndex(in op)) | Digit(in op) << 3;
+    /// <summary>The low three bits of the escape and the ModRM byte, as the opcode register has them (SDM 1 8.1.9).</summary>
+    public static ushort Opcode(in Op op) => (ushort)op.Immediate;
 
     /// <summary>The handler; 0 for an undefined encoding.</summary>
     public static nint Bind(in Op op) => op.IsMemory
@@ -38,15 +49,15 @@ internal static unsafe class X87Decoding
     private static nint[] MemoryForms() =>
     [
         .. Arithmetic<Memory32Real>(),
-        H<LoadMemory<Memory32Real>>(), 0, H<StoreReal<Single32, Keep>>(), H<StoreReal<Single32, Popped>>(), H<LoadEnvironment>(), 0,
-        H<StoreEnvironment>(), 0,
+        H<LoadMemory<Memory32Real>>(), 0, H<StoreReal<Single32, Keep>>(), H<StoreReal<Single32, Popped>>(), H<LoadEnvironment>(), H<LoadControl>(),
+        H<StoreEnvironment>(), H<StoreControl>(),
         .. Arithmetic<Memory32Integer>(),
         H<LoadMemory<Memory32Integer>>(), H<StoreInteger<Memory32Integer, Truncated, Popped>>(), H<StoreInteger<Memory32Integer, ByControl, Keep>>(),
         H<StoreInteger<Memory32Integer, ByControl, Popped>>(), 0, H<LoadExtended>(), 0, H<StoreExtended>(),
         .. Arithmetic<Memory64Real>(),
         H<LoadMemory<Memory64Real>>(), H<StoreInteger<Memory64Integer, Truncated, Popped>>(), H<StoreReal<Double64, Keep>>(),
         H<StoreReal<Double64, Popped>>(),
-        H<RestoreState>(), 0, H<SaveState>(), 0,
+        H<RestoreState>(), 0, H<SaveState>(), H<StoreStatus>(),
         .. Arithmetic<Memory16Integer>(),
         H<LoadMemory<Memory16Integer>>(), H<StoreInteger<Memory16Integer, Truncated, Popped>>(), H<StoreInteger<Memory16Integer, ByControl, Keep>>(),
         H<StoreInteger<Memory16Integer, ByControl, Popped>>(), H<LoadDecimal>(), H<LoadMemory<Memory64Integer>>(), H<StoreDecimal>(),
@@ -57,7 +68,7 @@ internal static unsafe class X87Decoding
     {
         nint[] d9 =
         [
-            .. All(H<LoadRegister>()), .. All(H<Exchange>()), H<NoOperation>(), 0, 0, 0, 0, 0, 0, 0, .. All(H<StoreRegister<Popped>>()),
+            .. All(H<LoadRegister>()), .. All(H<Exchange>()), H<NoOperation>(), 0, 0, 0, 0, 0, 0, 0, .. All(H<StoreRegisterNoFault>()),
             H<SetSign<Negated>>(), H<SetSign<Absolute>>(), 0, 0, H<TestTop>(), H<Examine>(), 0, 0,
             H<LoadConstant<One>>(), H<LoadConstant<Log2Of10>>(), H<LoadConstant<Log2OfE>>(), H<LoadConstant<Pi>>(), H<LoadConstant<Log10Of2>>(),
             H<LoadConstant<LnOf2>>(), H<LoadConstant<Zero>>(), 0,
@@ -73,14 +84,14 @@ internal static unsafe class X87Decoding
             .. All(0), 0, H<CompareRegister<Fucompp>>(), 0, 0, 0, 0, 0, 0, .. All(0), .. All(0),
             .. All(H<ConditionalMove<CondB>>()), .. All(H<ConditionalMove<CondE>>()), .. All(H<ConditionalMove<CondBe>>()),
             .. All(H<ConditionalMove<CondP>>()),
-            H<NoOperation>(), H<NoOperation>(), 0, 0, H<NoOperation>(), 0, 0, 0, .. All(H<CompareRegister<Fucomi>>()),
+            H<NoControl>(), H<NoControl>(), H<ClearExceptions>(), H<InitializeState>(), H<NoControl>(), 0, 0, 0, .. All(H<CompareRegister<Fucomi>>()),
             .. All(H<CompareRegister<Fcomi>>()), .. All(0),
             .. Registers<ToOther>(H<CompareRegister<Fcom>>(), H<CompareRegister<Fcomp>>()),
             .. All(H<FreeRegister<Keep>>()), .. All(H<Exchange>()), .. All(H<StoreRegister<Keep>>()), .. All(H<StoreRegister<Popped>>()),
             .. All(H<CompareRegister<Fucom>>()), .. All(H<CompareRegister<Fucomp>>()), .. All(0), .. All(0),
             .. Registers<ToOtherPop>(H<CompareRegister<Fcomp>>(), 0),
             .. All(H<FreeRegister<Popped>>()), .. All(H<Exchange>()), .. All(H<StoreRegister<Popped>>()), .. All(H<StoreRegister<Popped>>()),
-            .. All(0), .. All(H<CompareRegister<Fucomip>>()), .. All(H<CompareRegister<Fcomip>>()), .. All(0),
+            H<StoreStatus>(), 0, 0, 0, 0, 0, 0, 0, .. All(H<CompareRegister<Fucomip>>()), .. All(H<CompareRegister<Fcomip>>()), .. All(0),
         ];
     }
 
@@ -129,6 +140,21 @@ internal static unsafe class X87Decoding
 
     // Never inlined: locals of it whose address is taken would keep Run from jumping to the next handler.
     [global::System.Runtime.CompilerServices.MethodImpl(global::System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
-    private static bool Execute<TInstruction>(ref CpuState s, ref Op op, Processor p) where TInstruction : struct, IX87Instruction =>
-        TInstruction.Execute(ref s, ref op, p);
+    private static bool Execute<TInstruction>(ref CpuState s, ref Op op, Processor p) where TInstruction : struct, IX87Instruction
+    {
+        if (!X87Stack.IsUsable(ref s, ref op, p) || (TInstruction.Waits && !X87Stack.IsClear(ref s, ref op, p)))
+            return false;
+        ushort status = s.Fpu.Status;
+        if (TInstruction.ClearsC1)
+            s.Fpu.Status &= unchecked((ushort)~X87Stack.C1);
+        if (!TInstruction.Execute(ref s, ref op, p))
+        {
+            s.Fpu.Status = status;
+            return false;
+        }
+
+        if (TInstruction.IsRecorded)
+            X87Stack.Record(ref s, ref op, p);
+        return true;
+    }
 }

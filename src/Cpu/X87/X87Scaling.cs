@@ -9,9 +9,8 @@ internal readonly struct PartialRemainder<TRounding> : IX87Instruction where TRo
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
+        f.Status &= unchecked((ushort)~X87Stack.C2);
         if (X87Stack.IsEmpty(in f, 0) || X87Stack.IsEmpty(in f, 1))
         {
             if (X87Stack.StackFaulted(ref f, overflow: false))
@@ -26,6 +25,9 @@ internal readonly struct PartialRemainder<TRounding> : IX87Instruction where TRo
         if (!X87Stack.Accept(ref f, in environment))
             return true;
         X87Stack.Set(ref f, 0, result);
+        // Without a quotient C0 and C3 stay.
+        if ((result.SignExponent & Extended80.MaxExponent) == Extended80.MaxExponent)
+            return true;
         ushort codes = complete
             ? (ushort)(((quotient & 4) != 0 ? X87Stack.C0 : 0) | ((quotient & 2) != 0 ? X87Stack.C3 : 0))
             : X87Stack.C2;
@@ -57,7 +59,12 @@ internal readonly struct ScaleOperation : IX87Operation
         if (destination.Class != FloatClass.Finite)
             return FloatResult.Exact(destination);
         int by = 0;
-        if (source.Class == FloatClass.Finite)
+        if (source.Class == FloatClass.Zero)
+        {
+            // A denormal stays as it is, and underflows by no means.
+            environment.Masks |= FloatFlags.Underflow;
+        }
+        else
         {
             FloatEnvironment quiet = default;
             by = source.Exponent > 16 ? (source.Sign ? -Beyond : Beyond)
@@ -75,8 +82,6 @@ internal readonly struct Scale : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         if (X87Stack.IsEmpty(in f, 0) || X87Stack.IsEmpty(in f, 1))
         {
@@ -99,8 +104,6 @@ internal readonly struct Extract : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         bool empty = X87Stack.IsEmpty(in f, 0);
         if (empty || !X87Stack.IsEmpty(in f, -1))

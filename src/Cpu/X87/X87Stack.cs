@@ -17,24 +17,17 @@ internal static class X87Stack
     private const int TopShift = 11;
     private const FloatFlags Before = FloatFlags.Invalid | FloatFlags.Denormal | FloatFlags.DivideByZero;
 
-    /// <summary>#NM and a pending #MF come first; then the instruction becomes the last one, and C1 is clear unless it sets it. False: a fault is
-    /// recorded.</summary>
-    public static bool Begin(ref CpuState s, ref Op op, Processor p)
+    /// <summary>The instruction becomes the last one. Its opcode and operand count only when it leaves an unmasked exception behind (CPUID
+    /// 07H.EBX[6]; SDM 1 8.1.8, 8.1.9), and selectors never (CPUID 07H.EBX[13]; docs/adr/0027-x87-pointers.md).</summary>
+    public static void Record(ref CpuState s, ref Op op, Processor p)
     {
-        if (!IsUsable(ref s, ref op, p) || !IsClear(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         f.InstructionPointer = s.BlockRip + op.RipDelta;
-        f.InstructionSelector = s.Sys.Cs.Selector;
-        f.Opcode = (ushort)((X87Decoding.Escape(in op) << 8) | X87Decoding.ModRm(in op));
+        if ((f.Status & ErrorSummary) == 0)
+            return;
+        f.Opcode = X87Decoding.Opcode(in op);
         if (op.IsMemory)
-        {
             f.OperandPointer = p.EffectiveAddress(ref s, ref op);
-            f.OperandSelector = Selector(ref s, (SegmentNumber)op.Segment);
-        }
-
-        f.Status &= unchecked((ushort)~C1);
-        return true;
     }
 
     /// <summary>#NM while EM or TS is set (SDM 3A 2.5, table 2-2).</summary>
@@ -107,9 +100,7 @@ internal static class X87Stack
     /// <summary>A stack fault: IE and SF, C1 tells which. True when masked, and the indefinite stands for the value.</summary>
     public static bool StackFaulted(ref FpuState f, bool overflow)
     {
-        f.Status |= InvalidFlag | StackFault;
-        if (overflow)
-            f.Status |= C1;
+        f.Status = (ushort)(f.Status & ~C1 | InvalidFlag | StackFault | (overflow ? C1 : 0));
         FpuImage.UpdateSummary(ref f);
         return (f.Control & InvalidFlag) != 0;
     }
@@ -149,14 +140,4 @@ internal static class X87Stack
     /// <summary>Sets C3, C2 and C0 from these bits, and C1 from <paramref name="c1"/>.</summary>
     public static void SetCodes(ref FpuState f, ushort codes, bool c1 = false) =>
         f.Status = (ushort)(f.Status & ~ConditionCodes | codes | (c1 ? C1 : 0));
-
-    private static ushort Selector(ref CpuState s, SegmentNumber segment) => segment switch
-    {
-        SegmentNumber.Es => s.Sys.Es.Selector,
-        SegmentNumber.Cs => s.Sys.Cs.Selector,
-        SegmentNumber.Ss => s.Sys.Ss.Selector,
-        SegmentNumber.Fs => s.Sys.Fs.Selector,
-        SegmentNumber.Gs => s.Sys.Gs.Selector,
-        _ => s.Sys.Ds.Selector,
-    };
 }

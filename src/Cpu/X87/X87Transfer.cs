@@ -9,7 +9,7 @@ internal readonly struct LoadMemory<TMemory> : IX87Instruction where TMemory : s
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p) || !X87Memory.TryRead(ref s, ref op, p, 0, TMemory.Size, out ulong bits))
+        if (!X87Memory.TryRead(ref s, ref op, p, 0, TMemory.Size, out ulong bits))
             return false;
         ref FpuState f = ref s.Fpu;
         // A stack overflow comes before what the conversion raises.
@@ -23,7 +23,8 @@ internal readonly struct LoadMemory<TMemory> : IX87Instruction where TMemory : s
         FloatEnvironment environment = FloatEnvironment.FromControlWord(f.Control) with { Precision = 64 };
         FloatParts source = TMemory.Unpack(bits);
         Extended80 value = FloatConversion.Convert(in source, ref environment).ToExtended(ref environment);
-        if (X87Stack.Accept(ref f, in environment))
+        // An unmasked denormal does not keep the value from being loaded: silicon converts first and reports then.
+        if (X87Stack.Accept(ref f, in environment) || (environment.Flags & FloatFlags.Invalid) == 0)
             X87Stack.Push(ref f, value);
         return true;
     }
@@ -34,7 +35,7 @@ internal readonly struct LoadExtended : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p) || !X87Memory.TryReadExtended(ref s, ref op, p, 0, out Extended80 value))
+        if (!X87Memory.TryReadExtended(ref s, ref op, p, 0, out Extended80 value))
             return false;
         X87Stack.Push(ref s.Fpu, value);
         return true;
@@ -46,16 +47,19 @@ internal readonly struct LoadRegister : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         int index = X87Decoding.StackIndex(in op);
         Extended80 value = X87Stack.Get(in f, index);
         if (X87Stack.IsEmpty(in f, index))
         {
-            if (!X87Stack.StackFaulted(ref f, overflow: false))
-                return true;
-            value = Extended80.Indefinite;
+            // The one fault counts: that the indefinite may have no room is not looked at.
+            if (X87Stack.StackFaulted(ref f, overflow: false))
+            {
+                X87Stack.MoveTop(ref f, -1);
+                X87Stack.Set(ref f, 0, Extended80.Indefinite);
+            }
+
+            return true;
         }
 
         X87Stack.Push(ref f, value);
@@ -68,9 +72,7 @@ internal readonly struct StoreReal<TFormat, TPop> : IX87Instruction where TForma
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
-        FpuState f = s.Fpu;
+        ref FpuState f = ref s.Fpu;
         var environment = FloatEnvironment.FromControlWord(f.Control);
         FloatParts source = FloatParts.Indefinite;
         bool store;
@@ -93,7 +95,6 @@ internal readonly struct StoreReal<TFormat, TPop> : IX87Instruction where TForma
             return false;
         if (store && TPop.Pops)
             X87Stack.Pop(ref f);
-        s.Fpu = f;
         return true;
     }
 }
@@ -103,9 +104,7 @@ internal readonly struct StoreExtended : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
-        FpuState f = s.Fpu;
+        ref FpuState f = ref s.Fpu;
         Extended80 value = X87Stack.Get(in f, 0);
         bool store = true;
         if (X87Stack.IsEmpty(in f, 0))
@@ -118,7 +117,6 @@ internal readonly struct StoreExtended : IX87Instruction
             return false;
         if (store)
             X87Stack.Pop(ref f);
-        s.Fpu = f;
         return true;
     }
 }
@@ -128,8 +126,6 @@ internal readonly struct StoreRegister<TPop> : IX87Instruction where TPop : stru
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         Extended80 value = X87Stack.Get(in f, 0);
         if (X87Stack.IsEmpty(in f, 0))
@@ -146,6 +142,20 @@ internal readonly struct StoreRegister<TPop> : IX87Instruction where TPop : stru
     }
 }
 
+/// <summary>FSTP ST(i) at D9 D8+i, which the manuals do not list: as FSTP, but an empty ST(0) is popped without a stack fault and without being
+/// stored. So does silicon.</summary>
+internal readonly struct StoreRegisterNoFault : IX87Instruction
+{
+    public static bool Execute(ref CpuState s, ref Op op, Processor p)
+    {
+        ref FpuState f = ref s.Fpu;
+        if (!X87Stack.IsEmpty(in f, 0))
+            X87Stack.Set(ref f, X87Decoding.StackIndex(in op), X87Stack.Get(in f, 0));
+        X87Stack.Pop(ref f);
+        return true;
+    }
+}
+
 /// <summary>FIST, FISTP and FISTTP.</summary>
 internal readonly struct StoreInteger<TMemory, TRounding, TPop> : IX87Instruction
     where TMemory : struct, IX87Memory
@@ -154,9 +164,7 @@ internal readonly struct StoreInteger<TMemory, TRounding, TPop> : IX87Instructio
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
-        FpuState f = s.Fpu;
+        ref FpuState f = ref s.Fpu;
         var environment = FloatEnvironment.FromControlWord(f.Control);
         long value = -1L << (8 * TMemory.Size - 1);
         bool store;
@@ -176,7 +184,6 @@ internal readonly struct StoreInteger<TMemory, TRounding, TPop> : IX87Instructio
             return false;
         if (store && TPop.Pops)
             X87Stack.Pop(ref f);
-        s.Fpu = f;
         return true;
     }
 }
@@ -186,8 +193,6 @@ internal readonly struct Exchange : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         int index = X87Decoding.StackIndex(in op);
         bool topEmpty = X87Stack.IsEmpty(in f, 0), otherEmpty = X87Stack.IsEmpty(in f, index);
@@ -204,10 +209,10 @@ internal readonly struct Exchange : IX87Instruction
 /// <summary>FCMOVcc.</summary>
 internal readonly struct ConditionalMove<TCondition> : IX87Instruction where TCondition : struct, Execute.ICondition
 {
+    public static bool ClearsC1 => false;
+
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Stack.Begin(ref s, ref op, p))
-            return false;
         ref FpuState f = ref s.Fpu;
         int index = X87Decoding.StackIndex(in op);
         if (X87Stack.IsEmpty(in f, 0) || X87Stack.IsEmpty(in f, index))

@@ -210,7 +210,6 @@ public sealed unsafe class StateTests
             m.State.Gpr[i] = (ulong)random.NextInt64();
         m.State.Fpu.Vectors[5] = global::System.Runtime.Intrinsics.Vector256.Create((byte)0x5A);
         m.State.Fpu.X87[2] = new X87Register { Significand = 0x1234, SignExponent = 0xFFFF };
-        m.State.Fpu.InstructionSelector = 0x33;
         m.State.Sys.KernelGsBase = 0xFFFF_8000_0000_1000;
         ModelSpecificRegisters.TryWrite(ref m.State, m.Processor, 0x250, 0x0606_0606_0606_0606);
         m.Processor.Deliver(new PendingEvent(PendingEventKind.Exception, 14, true, 5, 0x1234_5000), 0);
