@@ -17,7 +17,6 @@ internal static class SoftwareExtended
         f.Opcode = state.Opcode;
         f.InstructionPointer = state.InstructionPointer;
         f.OperandPointer = state.OperandPointer;
-        f.InstructionSelector = f.OperandSelector = 0;
         f.Mxcsr = state.Mxcsr;
         int top = state.Top;
         for (int i = 0; i < 8; i++)
