@@ -23,7 +23,7 @@ internal sealed class Campaign(IReadOnlyList<IBackend> backends, IReadOnlyList<I
 
     /// <summary>Every kind of input.</summary>
     public static IReadOnlyList<IHostileKind> AllKinds => [new CodeKind(), new MsrKind(), new ParaKind(), new PagingKind(), new ImageKind(),
-        new StateKind()];
+        new StateKind(), new VectorKind()];
 
     /// <summary>The backends that a campaign can run on: those here that bound a case by instructions, so that a guest's endless loop ends and a
     /// case repeats.</summary>

@@ -10,7 +10,7 @@ internal sealed record CampaignOptions
           --seconds N     how long, 1..86400 (10)
           --seed N        the campaign's seed; the same seed gives the same cases in the same order (1)
           --backend NAME  one backend; without it each one in turn
-          --kind KIND     code, msr, para, paging, image or state; without it each in turn
+          --kind KIND     code, msr, para, paging, image, state or vector; without it each in turn
           --case N        runs this one case of the seed, with --kind and --backend, and prints how it ended
         """;
 
