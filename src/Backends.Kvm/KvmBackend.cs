@@ -20,7 +20,7 @@ public sealed class KvmBackend : IBackend, IBackendDiagnosis, IDisposable
     public KvmBackend(KvmOptions? options = null)
     {
         _options = options ?? new KvmOptions();
-        _device = new Lazy<(KvmDevice?, string)>(() => (KvmDevice.TryOpen(_options.DevicePath, out string reason), reason));
+        _device = new Lazy<(KvmDevice?, string)>(() => (KvmDevice.TryOpen(_options, out string reason), reason));
         _probe = new Lazy<KvmProbe>(() => KvmProbe.Run(Device, _options.HypercallPort));
     }
 

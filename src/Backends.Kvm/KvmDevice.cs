@@ -14,13 +14,17 @@ internal sealed class KvmDevice : IDisposable
 
     public int Fd { get; }
 
+    /// <summary>Looks at every vCPU of the device.</summary>
+    public required KvmWatchdog Watchdog { get; init; }
+
     /// <summary>Bytes of a vCPU's shared mapping.</summary>
     public int RunSize { get; private init; }
 
-    /// <summary>Opens a device.</summary>
+    /// <summary>Opens the device that the options name.</summary>
     /// <returns>Null with a reason that names the cause and the remedy when it cannot be used.</returns>
-    public static KvmDevice? TryOpen(string path, out string reason)
+    public static KvmDevice? TryOpen(KvmOptions options, out string reason)
     {
+        string path = options.DevicePath;
         int fd = Libc.Open(path, Libc.ReadWrite | Libc.CloseOnExec);
         if (fd < 0)
         {
@@ -28,7 +32,7 @@ internal sealed class KvmDevice : IDisposable
             return null;
         }
 
-        var device = new KvmDevice(fd) { RunSize = Size(fd) };
+        var device = new KvmDevice(fd) { RunSize = Size(fd), Watchdog = new KvmWatchdog(options.Watchdog) };
         reason = device.WhatIsMissing(path);
         if (reason.Length == 0)
             return device;
@@ -41,7 +45,11 @@ internal sealed class KvmDevice : IDisposable
     public unsafe int Check(uint capability) => Math.Max(0, Libc.Ioctl(Fd, KvmIoctl.CheckExtension, (void*)capability));
 
     /// <inheritdoc/>
-    public void Dispose() => _ = Libc.Close(Fd);
+    public void Dispose()
+    {
+        Watchdog.Dispose();
+        _ = Libc.Close(Fd);
+    }
 
     // SAFETY: this ioctl takes no pointer.
     private static unsafe int Size(int fd) => Libc.Ioctl(fd, KvmIoctl.GetVcpuMmapSize, null);

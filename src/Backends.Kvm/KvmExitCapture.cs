@@ -30,8 +30,7 @@ internal abstract class KvmExitCapture : IExitCapture<KvmExitRecord>
     public static void Capture(in KvmExitRecord raw, out VmExit exit)
     {
         ref readonly KvmRun run = ref raw.Run;
-        ulong rip = run.regs.rip;
-        var site = new ExitSite(rip, 0, ModeOf(in run), (byte)(run.sregs.ss.dpl & 3));
+        ExitSite site = SiteOf(in run);
         switch (run.exit_reason)
         {
             case KvmExitReason.Io:
@@ -39,7 +38,7 @@ internal abstract class KvmExitCapture : IExitCapture<KvmExitRecord>
                 var code = new RawExit((ulong)run.exit_reason,
                     ((ulong)io.count << 32) | ((ulong)io.port << 16) | ((ulong)io.size << 8) | io.direction, raw.Data);
                 if (io.direction == Out && io.size == 1 && io.count == 1 && io.port == raw.HypercallPort)
-                    VmExit.Plain(ExitReason.Hypercall, site with { Rip = rip - raw.OutLength, InstructionLength = 2 }, code, out exit);
+                    VmExit.Plain(ExitReason.Hypercall, site with { Rip = site.Rip - raw.OutLength, InstructionLength = 2 }, code, out exit);
                 else
                     VmExit.FromPortIo(site, code, new PortIoExit(io.port, io.size, io.direction == Out, (uint)raw.Data, io.count > 1), out exit);
                 return;
@@ -61,6 +60,9 @@ internal abstract class KvmExitCapture : IExitCapture<KvmExitRecord>
                 return;
         }
     }
+
+    /// <summary>Where the guest stands by the synced registers.</summary>
+    public static ExitSite SiteOf(in KvmRun run) => new(run.regs.rip, 0, ModeOf(in run), (byte)(run.sregs.ss.dpl & 3));
 
     private static ExitReason Neutral(KvmExitReason reason) => reason switch
     {

@@ -1,10 +1,18 @@
 using Hv.Backends.Kvm.Abi;
+using Hv.Backends.Kvm.Native;
 
 namespace Hv.Backends.Kvm;
 
 /// <summary>What KVM reported when it could not go on, in one line.</summary>
 internal static class KvmFailures
 {
+    /// <summary>Whether KVM_RUN that failed with this error is to be entered again: a signal came (EINTR), or the vCPU was woken with nothing to run yet
+    /// (EAGAIN).</summary>
+    public static bool MeansRunAgain(int error) => error is Libc.Eintr or Libc.Eagain;
+
+    /// <summary>Puts an error of KVM_RUN itself into the record of its exit, where capture finds it.</summary>
+    public static void Note(ref KvmRun run, int error) => (run.exit_reason, run.hardware_reason) = (KvmExitReason.RunFailed, (uint)error);
+
     public static string Describe(in KvmRun run)
     {
         string where = $"at RIP 0x{run.regs.rip:x}";
@@ -41,7 +49,7 @@ internal static class KvmFailures
 
     private static string Error(int error) => error switch
     {
-        Native.Libc.Efault => "EFAULT: the guest reached memory that the host cannot provide",
+        Libc.Efault => "EFAULT: the guest reached memory that the host cannot provide",
         _ => $"{System.Runtime.InteropServices.Marshal.GetPInvokeErrorMessage(error)} (errno {error})",
     };
 }

@@ -49,13 +49,16 @@ public sealed unsafe class KvmPartition : IPartition, IMemoryObserver
     /// <summary>How far RIP is past an OUT imm8 at its exit on this host.</summary>
     internal byte OutLength { get; }
 
+    /// <summary>Bounds the time of each KVM_RUN.</summary>
+    internal KvmWatchdog Watchdog => _device.Watchdog;
+
     /// <inheritdoc/>
     public IVcpu CreateVcpu(int index)
     {
         int fd = KvmIoctl.Call(_fd, KvmIoctl.CreateVcpu, "KVM_CREATE_VCPU", (void*)(nint)index);
         try
         {
-            SetCpuid(fd);
+            SetCpuid(fd, index);
         }
         catch
         {
@@ -63,7 +66,16 @@ public sealed unsafe class KvmPartition : IPartition, IMemoryObserver
             throw;
         }
 
-        return new KvmVcpu(this, index, fd, (nuint)_device.RunSize);
+        var page = new KvmRunPage(fd, (nuint)_device.RunSize);
+        try
+        {
+            return new KvmVcpu(this, index, page);
+        }
+        catch
+        {
+            page.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -170,7 +182,7 @@ public sealed unsafe class KvmPartition : IPartition, IMemoryObserver
         KvmIoctl.Call(_fd, KvmIoctl.EnableCap, "KVM_ENABLE_CAP(DISABLE_QUIRKS2)", ref quirk);
     }
 
-    private void SetCpuid(int vcpu)
+    private void SetCpuid(int vcpu, int vcpuIndex)
     {
         int count = _cpuid.Entries.Count;
         byte[] block = new byte[8 + sizeof(KvmCpuidEntry) * count];
@@ -182,15 +194,16 @@ public sealed unsafe class KvmPartition : IPartition, IMemoryObserver
             for (int i = 0; i < count; i++)
             {
                 CpuidEntry row = _cpuid.Entries[i];
+                CpuidResult answer = _cpuid.Query(row.Leaf, row.Subleaf ?? 0, vcpuIndex);
                 entries[i] = new KvmCpuidEntry
                 {
                     function = row.Leaf,
                     index = row.Subleaf ?? 0,
                     flags = row.Subleaf is null ? 0 : KvmCpuidEntry.SignificantIndex,
-                    eax = row.Result.Eax,
-                    ebx = row.Result.Ebx,
-                    ecx = row.Result.Ecx,
-                    edx = row.Result.Edx,
+                    eax = answer.Eax,
+                    ebx = answer.Ebx,
+                    ecx = answer.Ecx,
+                    edx = answer.Edx,
                 };
             }
 

@@ -1,4 +1,5 @@
 using Hv.Backends.Emulated;
+using Hv.Backends.Kvm.Tests.LockStep;
 using Hv.Contracts;
 
 // The contract suite on the kernel's /dev/kvm.
@@ -7,7 +8,10 @@ namespace Hv.Backends.Kvm.Tests;
 internal static class Subject
 {
     // One for all tests: the first use runs the probe guests.
-    private static readonly KvmBackend s_kvm = new(new KvmOptions { DevicePath = Device.Path });
+    private static readonly KvmOptions s_options = new() { DevicePath = Device.Path };
+    private static readonly KvmBackend s_kvm = new(s_options);
+
+    public static byte HypercallPort => s_options.HypercallPort;
 
     public static BackendUnderTest Kvm { get; } = new(() => s_kvm)
     {
@@ -15,6 +19,9 @@ internal static class Subject
         HostCannot = failure => failure.Contains("the kernel cannot emulate", StringComparison.Ordinal) ? failure : null,
         Deviations = s_kvm.Availability.IsAvailable ? [.. OfKvm, .. s_kvm.EmulatesRing0 ? OfAnEmulatedRing0 : []] : [],
     };
+
+    /// <summary>Every guest on both at once; see <see cref="LockStepBackend"/>.</summary>
+    public static BackendUnderTest LockStep { get; } = Kvm with { Create = () => new LockStepBackend(s_kvm, HypercallPort), Tally = new ContractTally() };
 
     /// <summary>On every host.</summary>
     private static IEnumerable<Deviation> OfKvm =>

@@ -1,5 +1,4 @@
 using Hv.Backends.Kvm.Tests;
-using Hv.Contracts;
 using Xunit;
 
 [assembly: AssemblyFixture(typeof(TallyPrinter))]
@@ -10,5 +9,9 @@ namespace Hv.Backends.Kvm.Tests;
 public sealed class TallyPrinter : IDisposable
 {
     /// <inheritdoc/>
-    public void Dispose() => Console.WriteLine($"Kvm {ContractTally.Line}");
+    public void Dispose()
+    {
+        Console.WriteLine($"contract tests on Kvm: {Subject.Kvm.Tally.Report}");
+        Console.WriteLine($"the same in lock-step with Emulated: {Subject.LockStep.Tally.Report}");
+    }
 }

@@ -15,4 +15,7 @@ public sealed record BackendUnderTest(Func<IBackend> Create)
 
     /// <summary>The rules that it does not keep.</summary>
     public IReadOnlyList<Deviation> Deviations { get; init; } = [];
+
+    /// <summary>How its tests have ended so far.</summary>
+    public ContractTally Tally { get; init; } = new();
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Hv.Contracts.Guests;
 using Hv.Core;
 using Hv.Core.Machine;
@@ -11,6 +12,7 @@ namespace Hv.Contracts;
 public abstract class ContractTest : IDisposable
 {
     private readonly BackendUnderTest _subject;
+    private string? _whySkipped;
 
     protected ContractTest(BackendUnderTest subject)
     {
@@ -23,7 +25,7 @@ public abstract class ContractTest : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        ContractTally.Count(TestContext.Current.TestState);
+        _subject.Tally.Count(TestContext.Current.TestState?.Result, _whySkipped);
         GC.SuppressFinalize(this);
     }
 
@@ -31,30 +33,33 @@ public abstract class ContractTest : IDisposable
     protected void Need(BackendCapabilities capabilities)
     {
         BackendAvailability availability = Backend.Availability;
-        Assert.SkipUnless(availability.IsAvailable, $"{Backend.Name} cannot run here: {availability.Reason}");
+        if (!availability.IsAvailable)
+            Skip($"{Backend.Name} cannot run here: {availability.Reason}");
         BackendCapabilities missing = capabilities & ~Backend.Capabilities;
-        Assert.SkipUnless(missing == 0, $"{Backend.Name} does not declare {missing}");
+        if (missing != 0)
+            Skip($"{Backend.Name} does not declare {missing}");
     }
 
     /// <summary>Starts a guest on a vCPU of the backend alone, without a machine around it.</summary>
     protected VcpuHarness Start(GuestImage image, BackendCapabilities needs = BackendCapabilities.None)
     {
         Need(image.Mode.Needs() | image.Mode.Narrow(needs));
-        return new VcpuHarness(Backend, image) { HostCannot = _subject.HostCannot };
+        return new VcpuHarness(Backend, image) { HostCannot = WhyHostCannot };
     }
 
     /// <summary>Makes a machine of the backend with a guest in it.</summary>
     protected MachineHarness Boot(GuestImage image, VirtualMachineOptions? options = null, BackendCapabilities needs = BackendCapabilities.None)
     {
         Need(image.Mode.Needs() | image.Mode.Narrow(needs));
-        return new MachineHarness(Backend, image, options) { HostCannot = _subject.HostCannot };
+        return new MachineHarness(Backend, image, options) { HostCannot = WhyHostCannot };
     }
 
     /// <summary>The other backend, for guests that move.</summary>
     protected IBackend CreateOther()
     {
-        Assert.SkipWhen(_subject.CreateOther is null, "no other backend was given to move the guest to");
-        return _subject.CreateOther!();
+        if (_subject.CreateOther is null)
+            Skip("no other backend was given to move the guest to");
+        return _subject.CreateOther();
     }
 
     /// <summary>Checks a rule. Where the backend has declared that it does not keep it, the check must fail, and the test is skipped with the
@@ -80,7 +85,17 @@ public abstract class ContractTest : IDisposable
         }
 
         Assert.False(holds, $"{Backend.Name} declares that it does not keep \"{rule}\", but it does: remove the deviation");
-        ContractTally.CountDeviation();
-        Assert.Skip($"declared deviation: {deviation.Reason}");
+                Skip(ContractTally.DeviationMark + deviation.Reason);
     }
+
+    /// <summary>Ends the test as skipped, with the reason in its report and in the tally.</summary>
+    [DoesNotReturn]
+    protected void Skip(string reason)
+    {
+        _whySkipped = reason;
+        Assert.Skip(reason);
+    }
+
+    /// <summary>Called by a harness, which skips with what it returns.</summary>
+    private string? WhyHostCannot(string failure) => _whySkipped = _subject.HostCannot?.Invoke(failure);
 }

@@ -99,7 +99,8 @@ public abstract class ExitInstructionContract(BackendUnderTest subject) : Contra
     [MemberData(nameof(KnownExitInstructions))]
     public void Another_backends_exit_instruction_is_undefined(CodeMode mode, byte[] instruction)
     {
-        Assert.SkipWhen(instruction.AsSpan().SequenceEqual(Exit), "this is the backend's own");
+        if (instruction.AsSpan().SequenceEqual(Exit))
+            Skip("this is the backend's own");
         using VcpuHarness run = Start(GuestImage.Of(mode, c =>
         {
             c.Guard(() => c.db(instruction));

@@ -135,7 +135,8 @@ public abstract class StubContract(BackendUnderTest subject) : ContractTest(subj
     public void A_stub_may_cover_the_wrmsr_that_registers_it()
     {
         // The stub begins two bytes before WRMSR and the guest goes on behind it, in bytes that the patch does not touch when it has four.
-        Assert.SkipUnless(Length == 4, "the place is made for a stub of four bytes");
+        if (Length != 4)
+            Skip("the place is made for a stub of four bytes");
         using MachineHarness run = Boot(GuestImage.Of(CodeMode.Long64, c =>
         {
             c.mov(ecx, GuestCode.ApiMagic);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -87,6 +88,28 @@ internal struct KvmMsrEntry
     public ulong data;
 }
 
+/// <summary>struct kvm_msrs with room for the registers that the backend keeps: a count, then the entries.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct KvmMsrs
+{
+    public const int Room = 12;
+
+    public uint nmsrs, pad;
+    private Array12<KvmMsrEntry> _entries;
+
+    /// <summary>Entry <paramref name="index"/>.</summary>
+    [UnscopedRef]
+    public ref KvmMsrEntry this[int index] => ref _entries[index];
+}
+
+/// <summary>struct kvm_xsave, 4,096 bytes: an XSAVE area in the standard format.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 4096)]
+internal struct KvmXsave
+{
+    /// <summary>The area in a byte array of at least that size.</summary>
+    public static ref KvmXsave In(Span<byte> bytes) => ref MemoryMarshal.AsRef<KvmXsave>(bytes);
+}
+
 /// <summary>One entry of struct kvm_cpuid2, 40 bytes.</summary>
 [StructLayout(LayoutKind.Sequential, Size = 40)]
 internal struct KvmCpuidEntry
@@ -98,6 +121,12 @@ internal struct KvmCpuidEntry
 
 [InlineArray(4)]
 internal struct Array4<T>
+{
+    private T _element;
+}
+
+[InlineArray(KvmMsrs.Room)]
+internal struct Array12<T>
 {
     private T _element;
 }
