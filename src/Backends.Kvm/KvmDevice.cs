@@ -10,12 +10,21 @@ internal sealed class KvmDevice : IDisposable
     /// <summary>KVM_API_VERSION since Linux 2.6.22; it has not changed and is not expected to.</summary>
     public const int ApiVersion = 12;
 
-    private KvmDevice(int fd) => Fd = fd;
+    private readonly Lazy<KvmCpuid> _cpuid;
+
+    private KvmDevice(int fd)
+    {
+        Fd = fd;
+        _cpuid = new Lazy<KvmCpuid>(() => KvmCpuid.Of(this));
+    }
 
     public int Fd { get; }
 
     /// <summary>Looks at every vCPU of the device.</summary>
     public required KvmWatchdog Watchdog { get; init; }
+
+    /// <summary>What the host can offer a guest.</summary>
+    public KvmCpuid Cpuid => _cpuid.Value;
 
     /// <summary>Bytes of a vCPU's shared mapping.</summary>
     public int RunSize { get; private init; }

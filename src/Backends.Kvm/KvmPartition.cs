@@ -22,7 +22,7 @@ public sealed unsafe class KvmPartition : IPartition, IMemoryObserver
     {
         _device = device;
         Memory = memory;
-        _cpuid = cpuid;
+        _cpuid = device.Cpuid.Mask(cpuid);
         HypercallPort = hypercallPort;
         OutLength = outLength;
         _fd = KvmIoctl.Call(device.Fd, KvmIoctl.CreateVm, "KVM_CREATE_VM");
@@ -58,7 +58,7 @@ public sealed unsafe class KvmPartition : IPartition, IMemoryObserver
         int fd = KvmIoctl.Call(_fd, KvmIoctl.CreateVcpu, "KVM_CREATE_VCPU", (void*)(nint)index);
         try
         {
-            SetCpuid(fd, index);
+            KvmCpuid.Set(fd, _cpuid, index);
         }
         catch
         {
@@ -180,34 +180,5 @@ public sealed unsafe class KvmPartition : IPartition, IMemoryObserver
             return;
         var quirk = new KvmEnableCap { cap = KvmCap.DisableQuirks2, arg0 = KvmCap.QuirkFixHypercallInstruction };
         KvmIoctl.Call(_fd, KvmIoctl.EnableCap, "KVM_ENABLE_CAP(DISABLE_QUIRKS2)", ref quirk);
-    }
-
-    private void SetCpuid(int vcpu, int vcpuIndex)
-    {
-        int count = _cpuid.Entries.Count;
-        byte[] block = new byte[8 + sizeof(KvmCpuidEntry) * count];
-        // SAFETY: struct kvm_cpuid2 is a count and padding, then the entries; the array holds both and is pinned during the call.
-        fixed (byte* head = block)
-        {
-            *(int*)head = count;
-            var entries = new Span<KvmCpuidEntry>(head + 8, count);
-            for (int i = 0; i < count; i++)
-            {
-                CpuidEntry row = _cpuid.Entries[i];
-                CpuidResult answer = _cpuid.Query(row.Leaf, row.Subleaf ?? 0, vcpuIndex);
-                entries[i] = new KvmCpuidEntry
-                {
-                    function = row.Leaf,
-                    index = row.Subleaf ?? 0,
-                    flags = row.Subleaf is null ? 0 : KvmCpuidEntry.SignificantIndex,
-                    eax = answer.Eax,
-                    ebx = answer.Ebx,
-                    ecx = answer.Ecx,
-                    edx = answer.Edx,
-                };
-            }
-
-            KvmIoctl.Call(vcpu, KvmIoctl.SetCpuid2, "KVM_SET_CPUID2", head);
-        }
     }
 }

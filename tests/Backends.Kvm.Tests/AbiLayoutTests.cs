@@ -21,6 +21,7 @@ public class AbiLayoutTests
         (typeof(KvmCpuidEntry), "struct kvm_cpuid_entry2", 40), (typeof(KvmUserspaceMemoryRegion), "struct kvm_userspace_memory_region", 32),
         (typeof(KvmDirtyLog), "struct kvm_dirty_log", 16), (typeof(KvmEnableCap), "struct kvm_enable_cap", 104),
         (typeof(KvmMsrFilter), "struct kvm_msr_filter", 392), (typeof(KvmRun), "struct kvm_run", 2352),
+        (typeof(KvmCpuidHead), "struct kvm_cpuid2", 8), (typeof(KvmXsave), "struct kvm_xsave", 4096),
     ];
 
     private static readonly (string Name, string Theirs)[] s_memberPaths =
@@ -34,7 +35,7 @@ public class AbiLayoutTests
         ("KvmDebugRegs.db2", "db[2]"), ("KvmDebugRegs.db3", "db[3]"), ("KvmXcrs.xcr", "xcrs[0].xcr"), ("KvmXcrs.value", "xcrs[0].value"),
         ("KvmDtable.padding0", "padding[0]"), ("KvmDtable.padding1", "padding[1]"), ("KvmDtable.padding2", "padding[2]"),
         ("KvmEnableCap.arg0", "args[0]"), ("KvmEnableCap.arg1", "args[1]"), ("KvmEnableCap.arg2", "args[2]"), ("KvmEnableCap.arg3", "args[3]"),
-        ("KvmMsrFilter.range", "ranges[0]"), ("KvmRun.hardware_reason", "fail_entry.hardware_entry_failure_reason"),
+        ("KvmMsrFilter.range", "ranges[0]"),
         ("KvmRun.system_event_type", "system_event.type"), ("KvmRun.regs", "s.regs.regs"), ("KvmRun.sregs", "s.regs.sregs"), ("KvmRun.events", "s.regs.events"),
         ("KvmDirtyLog.padding", "padding1"),
     ];
@@ -68,7 +69,8 @@ public class AbiLayoutTests
             }
         }
 
-        foreach ((string member, int offset) in new[] { ("io.data_offset", 40), ("mmio.len", 48), ("mmio.is_write", 52), ("msr.index", 44), ("msr.data", 48), ("internal.data", 40) })
+        foreach ((string member, int offset) in new[] { ("io.data_offset", 40), ("mmio.len", 48), ("mmio.is_write", 52), ("msr.index", 44), ("msr.data", 48), ("internal.data", 40),
+            ("fail_entry.hardware_entry_failure_reason", 32), ("fail_entry.cpu", 40), ("hw.hardware_exit_reason", 32) })
             program.Append(CultureInfo.InvariantCulture, $"_Static_assert(offsetof(struct kvm_run, {member}) == {offset}, \"{member}\");\n");
         foreach ((string name, nuint value) in Requests())
             program.Append(CultureInfo.InvariantCulture, $"_Static_assert({name} == {value}u, \"{name}\");\n");
@@ -101,6 +103,7 @@ public class AbiLayoutTests
         Assert.Equal(44, Offset(ref start, ref Unsafe.As<uint, byte>(ref run.msr.index)));
         Assert.Equal(48, Offset(ref start, ref Unsafe.As<ulong, byte>(ref run.msr.data)));
         Assert.Equal(40, Offset(ref start, ref Unsafe.As<ulong, byte>(ref run.@internal.data0)));
+        Assert.Equal(40, Offset(ref start, ref Unsafe.As<uint, byte>(ref run.fail_entry.cpu)));
     }
 
     private static long Offset(ref byte start, ref byte member) => Unsafe.ByteOffset(ref start, ref member);
@@ -111,7 +114,7 @@ public class AbiLayoutTests
         ("KVM_GET_VCPU_MMAP_SIZE", KvmIoctl.GetVcpuMmapSize), ("KVM_CREATE_VCPU", KvmIoctl.CreateVcpu), ("KVM_GET_DIRTY_LOG", KvmIoctl.GetDirtyLog),
         ("KVM_SET_USER_MEMORY_REGION", KvmIoctl.SetUserMemoryRegion), ("KVM_RUN", KvmIoctl.Run), ("KVM_GET_REGS", KvmIoctl.GetRegs),
         ("KVM_SET_REGS", KvmIoctl.SetRegs), ("KVM_GET_SREGS", KvmIoctl.GetSregs), ("KVM_SET_SREGS", KvmIoctl.SetSregs),
-        ("KVM_INTERRUPT", KvmIoctl.Interrupt), ("KVM_GET_MSRS", KvmIoctl.GetMsrs), ("KVM_SET_MSRS", KvmIoctl.SetMsrs), ("KVM_SET_CPUID2", KvmIoctl.SetCpuid2),
+        ("KVM_INTERRUPT", KvmIoctl.Interrupt), ("KVM_GET_MSRS", KvmIoctl.GetMsrs), ("KVM_SET_MSRS", KvmIoctl.SetMsrs), ("KVM_SET_CPUID2", KvmIoctl.SetCpuid2), ("KVM_GET_SUPPORTED_CPUID", KvmIoctl.GetSupportedCpuid),
         ("KVM_GET_VCPU_EVENTS", KvmIoctl.GetVcpuEvents), ("KVM_SET_VCPU_EVENTS", KvmIoctl.SetVcpuEvents), ("KVM_GET_DEBUGREGS", KvmIoctl.GetDebugRegs),
         ("KVM_SET_DEBUGREGS", KvmIoctl.SetDebugRegs), ("KVM_ENABLE_CAP", KvmIoctl.EnableCap), ("KVM_GET_XSAVE", KvmIoctl.GetXsave),
         ("KVM_SET_XSAVE", KvmIoctl.SetXsave), ("KVM_GET_XCRS", KvmIoctl.GetXcrs), ("KVM_SET_XCRS", KvmIoctl.SetXcrs), ("KVM_X86_SET_MSR_FILTER", KvmIoctl.SetMsrFilter),

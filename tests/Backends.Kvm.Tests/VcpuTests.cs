@@ -226,25 +226,6 @@ public class VcpuTests
     }
 
     [Fact]
-    public void A_triple_fault_is_a_shutdown()
-    {
-        KvmBackend backend = Device.Require(BackendCapabilities.Long64);
-        using var guest = new TestGuest(backend, a => a.ud2(), long64: true);
-        Assert.Equal(ExitReason.Shutdown, guest.Run().Reason);
-    }
-
-    [Fact]
-    public void A_stray_hypercall_instruction_of_a_vendor_ends_in_a_fault_and_not_in_a_livelock()
-    {
-        KvmBackend backend = Device.Require(BackendCapabilities.Long64);
-        using var guest = new TestGuest(backend, a => a.db(0x0F, 0x01, 0xC1), long64: true);
-        using var watchdog = new Timer(_ => guest.Vcpu.RequestExit(), null, 2000, Timeout.Infinite);
-        Assert.Equal(ExitReason.Shutdown, guest.Run().Reason);
-        Assert.True(guest.Memory.TryRead(new Gpa(TestGuest.Code), out uint bytes));
-        Assert.Equal(0xC1010FU, bytes & 0xFFFFFF);
-    }
-
-    [Fact]
     public void An_exit_allocates_nothing()
     {
         KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
@@ -267,66 +248,5 @@ public class VcpuTests
         }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - allocated);
-    }
-
-    [Fact]
-    public void Memory_that_the_host_cannot_provide_is_an_internal_error_that_names_EFAULT()
-    {
-        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
-        using var guest = new TestGuest(backend, a =>
-        {
-            a.mov(al, __byte_ptr[0x8000]);
-            a.hlt();
-        });
-        MemorySlot slot = guest.Memory.Slots[0];
-        NativeUnmap.Page(slot.HostBase + 0x8000);
-        VmExit exit = guest.Run();
-        NativeUnmap.Restore(slot.HostBase + 0x8000);
-        Assert.SkipWhen(exit.Reason is ExitReason.Halt or ExitReason.MemoryAccess, $"this kernel gives {exit.Reason} where others fail with EFAULT");
-        Assert.Equal(ExitReason.InternalError, exit.Reason);
-        Assert.Contains("EFAULT", guest.Vcpu.LastFailure, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void An_instruction_that_the_kernel_cannot_emulate_is_an_internal_error_that_names_its_bytes()
-    {
-        KvmBackend backend = Device.Require(BackendCapabilities.Long64);
-        Assert.SkipWhen(backend.Capabilities.HasFlag(BackendCapabilities.SoftwareInterrupts), "this host's KVM runs INT3 in 64-bit mode");
-        using var guest = new TestGuest(backend, a => a.int3(), long64: true);
-        Assert.Equal(ExitReason.InternalError, guest.Run().Reason);
-        Assert.Contains("KVM_EXIT_INTERNAL_ERROR at RIP 0x1000: suberror 1, the kernel cannot emulate the instruction CC", guest.Vcpu.LastFailure,
-            StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void A_signal_that_nobody_asked_for_does_not_end_the_run()
-    {
-        KvmBackend backend = Device.Require(BackendCapabilities.RealMode);
-        using var guest = new TestGuest(backend, a =>
-        {
-            var top = a.CreateLabel();
-            a.mov(cx, 20000);
-            a.Label(ref top);
-            a.dec(cx);
-            a.jnz(top);
-            a.hlt();
-        });
-        int thread = Native.Libc.ThreadId(), signals = 0;
-        using var done = new CancellationTokenSource();
-        var sender = new Thread(() =>
-        {
-            while (!done.IsCancellationRequested)
-            {
-                Native.Kick.Interrupt(thread);
-                signals++;
-                Thread.Sleep(1);
-            }
-        });
-        sender.Start();
-        ExitReason reason = guest.Run().Reason;
-        done.Cancel();
-        sender.Join();
-        Assert.Equal(ExitReason.Halt, reason);
-        Assert.True(signals > 0);
     }
 }

@@ -110,6 +110,13 @@ internal struct KvmXsave
     public static ref KvmXsave In(Span<byte> bytes) => ref MemoryMarshal.AsRef<KvmXsave>(bytes);
 }
 
+/// <summary>What struct kvm_cpuid2 begins with; the entries follow.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct KvmCpuidHead
+{
+    public uint nent, padding;
+}
+
 /// <summary>One entry of struct kvm_cpuid2, 40 bytes.</summary>
 [StructLayout(LayoutKind.Sequential, Size = 40)]
 internal struct KvmCpuidEntry

@@ -24,7 +24,7 @@ internal struct KvmRun
     [FieldOffset(32)] public MmioRecord mmio;
     [FieldOffset(32)] public MsrRecord msr;
     [FieldOffset(32)] public InternalRecord @internal;
-    [FieldOffset(32)] public ulong hardware_reason;
+    [FieldOffset(32)] public FailEntryRecord fail_entry;
     [FieldOffset(32)] public uint system_event_type;
 
     [FieldOffset(288)] public ulong kvm_valid_regs;
@@ -60,6 +60,15 @@ internal struct KvmRun
         [FieldOffset(8)] public uint reason;
         [FieldOffset(12)] public uint index;
         [FieldOffset(16)] public ulong data;
+    }
+
+    /// <summary>The record of KVM_EXIT_FAIL_ENTRY; <see cref="hardware_entry_failure_reason"/> also is that of KVM_EXIT_UNKNOWN and holds the error of
+    /// <see cref="KvmExitReason.RunFailed"/>.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct FailEntryRecord
+    {
+        public ulong hardware_entry_failure_reason;
+        public uint cpu;
     }
 
     /// <summary>The record of KVM_EXIT_INTERNAL_ERROR: for an emulation failure the instruction's bytes are in the data.</summary>
