@@ -5,10 +5,14 @@ using Hv.Core.Cpuid;
 
 namespace Hv.Backends.Kvm;
 
-/// <summary>What the host's KVM can offer a guest (KVM_GET_SUPPORTED_CPUID), and the table that a vCPU is given: Core's, without what the host lacks.</summary>
+/// <summary>What the host's KVM can offer a guest (KVM_GET_SUPPORTED_CPUID), and the table that a vCPU is given: Core's, without what the host
+/// lacks.</summary>
 internal sealed class KvmCpuid
 {
     private const int Room = 256;
+
+    // KVM itself follows what the guest makes of them later.
+    private const ulong ResetCr4 = 0, ResetXcr0 = 1;
 
     // Leaf 1 ECX: not features of a processor, but that there is a host, and that the guest's kernel has set CR4.OSXSAVE.
     private const uint Hypervisor = 1u << 31, Osxsave = 1u << 27;
@@ -26,7 +30,11 @@ internal sealed class KvmCpuid
         KvmIoctl.Call(device.Fd, KvmIoctl.GetSupportedCpuid, "KVM_GET_SUPPORTED_CPUID", ref head);
         var rows = new List<CpuidEntry>();
         foreach (KvmCpuidEntry e in Entries(block)[..(int)head.nent])
-            rows.Add(new CpuidEntry(e.function, (e.flags & KvmCpuidEntry.SignificantIndex) != 0 ? e.index : null, new CpuidResult(e.eax, e.ebx, e.ecx, e.edx)));
+        {
+            uint? subleaf = (e.flags & KvmCpuidEntry.SignificantIndex) != 0 ? e.index : null;
+            rows.Add(new CpuidEntry(e.function, subleaf, new CpuidResult(e.eax, e.ebx, e.ecx, e.edx)));
+        }
+
         return new KvmCpuid(new CpuidTable(rows));
     }
 
@@ -45,7 +53,7 @@ internal sealed class KvmCpuid
         for (int i = 0; i < count; i++)
         {
             CpuidEntry row = table.Entries[i];
-            CpuidResult answer = table.Query(row.Leaf, row.Subleaf ?? 0, vcpuIndex);
+            CpuidResult answer = table.Query(row.Leaf, row.Subleaf ?? 0, vcpuIndex, ResetCr4, ResetXcr0);
             entries[i] = new KvmCpuidEntry
             {
                 function = row.Leaf,
@@ -63,7 +71,8 @@ internal sealed class KvmCpuid
         KvmIoctl.Call(vcpu, KvmIoctl.SetCpuid2, "KVM_SET_CPUID2", ref head);
     }
 
-    /// <summary>The words that are sets of features (SDM 2A CPUID; APM 3 E.3 and E.4): 1, 7, the XCR0 bits and XSAVE's variants of Dh, and 80000001h.</summary>
+    /// <summary>The words that are sets of features (SDM 2A CPUID; APM 3 E.3 and E.4): 1, 7, the XCR0 bits and XSAVE's variants of Dh, and
+    /// 80000001h.</summary>
     private CpuidResult Mask(CpuidEntry e)
     {
         CpuidResult host = _supported.Query(e.Leaf, e.Subleaf ?? 0), r = e.Result;

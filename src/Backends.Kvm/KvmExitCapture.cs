@@ -56,7 +56,8 @@ internal abstract class KvmExitCapture : IExitCapture<KvmExitRecord>
                 VmExit.FromMsrWrite(site with { InstructionLength = 2 }, MsrRaw(in run), run.msr.index, run.msr.data, out exit);
                 return;
             default:
-                VmExit.Plain(Neutral(run.exit_reason), site, new RawExit((ulong)run.exit_reason, run.fail_entry.hardware_entry_failure_reason, run.@internal.data0), out exit);
+                VmExit.Plain(Neutral(run.exit_reason), site,
+                    new RawExit((ulong)run.exit_reason, run.fail_entry.hardware_entry_failure_reason, run.@internal.data0), out exit);
                 return;
         }
     }

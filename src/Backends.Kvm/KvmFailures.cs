@@ -6,8 +6,8 @@ namespace Hv.Backends.Kvm;
 /// <summary>What KVM reported when it could not go on, in one line.</summary>
 internal static class KvmFailures
 {
-    /// <summary>Whether KVM_RUN that failed with this error is to be entered again: a signal came (EINTR), or the vCPU was woken with nothing to run yet
-    /// (EAGAIN).</summary>
+    /// <summary>Whether KVM_RUN that failed with this error is to be entered again: a signal came (EINTR), or the vCPU was woken with nothing to
+    /// run yet (EAGAIN).</summary>
     public static bool MeansRunAgain(int error) => error is Libc.Eintr or Libc.Eagain;
 
     /// <summary>Puts an error of KVM_RUN itself into the record of its exit, where capture finds it.</summary>

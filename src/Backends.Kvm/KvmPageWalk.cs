@@ -5,8 +5,8 @@ using Hv.Core.Memory;
 namespace Hv.Backends.Kvm;
 
 /// <summary>
-/// The guest's page tables, read without a trace (SDM 3A 4.3 to 4.5). KVM_TRANSLATE does not serve: it sets accessed bits in the guest's tables, and takes
-/// non-canonical addresses.
+/// The guest's page tables, read without a trace (SDM 3A 4.3 to 4.5). KVM_TRANSLATE does not serve: it sets accessed bits in the guest's tables,
+/// and takes non-canonical addresses.
 /// </summary>
 internal static class KvmPageWalk
 {
@@ -35,7 +35,8 @@ internal static class KvmPageWalk
         return (ulong)((long)(linear << unused) >> unused) == linear && Walk(memory, sregs.cr3 & Frame, linear, levels, out physical);
     }
 
-    /// <summary>Tables of 512 entries of 8 bytes. Level 2 has pages of 2 MiB, level 3 of 1 GiB; PAE's level 3 has neither that bit nor more than 4 entries.</summary>
+    /// <summary>Tables of 512 entries of 8 bytes. Level 2 has pages of 2 MiB, level 3 of 1 GiB; PAE's level 3 has neither that bit nor more than 4
+    /// entries.</summary>
     private static bool Walk(GuestMemory memory, ulong table, ulong linear, int levels, out Gpa physical)
     {
         physical = default;

@@ -6,8 +6,8 @@ using Hv.Core.Registers;
 namespace Hv.Backends.Kvm;
 
 /// <summary>
-/// The general registers as the host sees them, and as it was shown them at the last exit. They travel in the synced part of the shared page, so that an
-/// exit costs one ioctl.
+/// The general registers as the host sees them, and as it was shown them at the last exit. They travel in the synced part of the shared page, so
+/// that an exit costs one ioctl.
 /// </summary>
 internal struct KvmRegisterFile
 {
@@ -35,8 +35,8 @@ internal struct KvmRegisterFile
     public void ShowRip(ulong rip) => Now.Rip = _shown.Rip = rip;
 
     /// <summary>
-    /// Hands them to the next KVM_RUN. RIP is left alone unless the host changed it: at an OUT exit some hosts skip the instruction only then, and compare
-    /// RIP to decide.
+    /// Hands them to the next KVM_RUN. RIP is left alone unless the host changed it: at an OUT exit some hosts skip the instruction only then, and
+    /// compare RIP to decide.
     /// </summary>
     public readonly void WriteBack(ref KvmRun run)
     {

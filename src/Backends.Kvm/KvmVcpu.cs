@@ -7,8 +7,8 @@ using Hv.Core.Registers;
 namespace Hv.Backends.Kvm;
 
 /// <summary>
-/// A vCPU of /dev/kvm: entering the guest, its exits, and the host's answers. Only the ioctl KVM_RUN is in the loop; everything else is fetched when state is
-/// saved. Saving and loading are in <see cref="KvmVcpuState"/>.
+/// A vCPU of /dev/kvm: entering the guest, its exits, and the host's answers. Only the ioctl KVM_RUN is in the loop; everything else is fetched
+/// when state is saved. Saving and loading are in <see cref="KvmVcpuState"/>.
 /// </summary>
 public sealed class KvmVcpu : IVcpu
 {
@@ -350,8 +350,8 @@ public sealed class KvmVcpu : IVcpu
         }
     }
 
-    /// <summary>Hands registers that the host changed to the next KVM_RUN. An instruction that still waits for its datum would lose it, so it is finished
-    /// first.</summary>
+    /// <summary>Hands registers that the host changed to the next KVM_RUN. An instruction that still waits for its datum would lose it, so it is
+    /// finished first.</summary>
     private void WriteBack()
     {
         if (!_registers.IsChanged)
@@ -394,7 +394,8 @@ public sealed class KvmVcpu : IVcpu
         }
 
         DropPending();
-        var fault = new PendingEvent(PendingEventKind.Exception, completion.Vector, completion.HasErrorCode, completion.ErrorCode, completion.Address);
+        var fault = new PendingEvent(
+            PendingEventKind.Exception, completion.Vector, completion.HasErrorCode, completion.ErrorCode, completion.Address);
         KvmVcpuState.Inject(_page.Fd, in fault);
         if (KvmVcpuState.SavesResumeFlag(in fault))
             _registers.Now.Rflags |= KvmVcpuState.ResumeFlag;

@@ -5,8 +5,8 @@ using Hv.Core.Registers;
 namespace Hv.Backends.Kvm;
 
 /// <summary>
-/// All state of a vCPU but the general registers, by ioctls: for saving and loading, not for the run loop. State that KVM refuses as impossible is named, not
-/// thrown: a snapshot may come from anywhere.
+/// All state of a vCPU but the general registers, by ioctls: for saving and loading, not for the run loop. State that KVM refuses as impossible is
+/// named, not thrown: a snapshot may come from anywhere.
 /// </summary>
 internal static class KvmVcpuState
 {
@@ -26,10 +26,11 @@ internal static class KvmVcpuState
     ];
 
     /// <summary>
-    /// Whether the frame of an event has RF set: that of a fault has (SDM 3B 18.3.1.1). KVM delivers an injected exception with RFLAGS as they are, so it is
-    /// set there.
+    /// Whether the frame of an event has RF set: that of a fault has (SDM 3B 18.3.1.1). KVM delivers an injected exception with RFLAGS as they
+    /// are, so it is set there.
     /// </summary>
-    public static bool SavesResumeFlag(in PendingEvent e) => e.Kind == PendingEventKind.Exception && e.Vector < 32 && (NotFaults >> e.Vector & 1) == 0;
+    public static bool SavesResumeFlag(in PendingEvent e) =>
+        e.Kind == PendingEventKind.Exception && e.Vector < 32 && (NotFaults >> e.Vector & 1) == 0;
 
     /// <summary>XCR0 of a vCPU.</summary>
     public static ulong Xcr0(int vcpu)

@@ -1,8 +1,9 @@
 namespace Hv.Backends.Kvm;
 
 /// <summary>
-/// Bounds the time of one KVM_RUN (docs/adr/0074-kvm-watchdog.md). It looks at every vCPU once a period; one that has been inside the same KVM_RUN since the
-/// look before is kicked out, and again at each look until it is out. One timer for all, and none where no vCPU exists; an exit costs two increments.
+/// Bounds the time of one KVM_RUN (docs/adr/0074-kvm-watchdog.md). It looks at every vCPU once a period; one that has been inside the same KVM_RUN
+/// since the look before is kicked out, and again at each look until it is out. One timer for all, and none where no vCPU exists; an exit costs
+/// two increments.
 /// </summary>
 internal sealed class KvmWatchdog(TimeSpan period) : IDisposable
 {

@@ -10,13 +10,15 @@ using Xunit;
 
 namespace Hv.Backends.Kvm.Tests;
 
-/// <summary>Our copies of the kernel's records against the kernel's own header, compiled on this machine, and against constants where there is no compiler.</summary>
+/// <summary>Our copies of the kernel's records against the kernel's own header, compiled on this machine, and against constants where there is no
+/// compiler.</summary>
 public class AbiLayoutTests
 {
     private static readonly (Type Ours, string Theirs, int Size)[] s_records =
     [
         (typeof(KvmRegs), "struct kvm_regs", 144), (typeof(KvmSegment), "struct kvm_segment", 24), (typeof(KvmDtable), "struct kvm_dtable", 16),
-        (typeof(KvmSregs), "struct kvm_sregs", 312), (typeof(KvmVcpuEvents), "struct kvm_vcpu_events", 64), (typeof(KvmDebugRegs), "struct kvm_debugregs", 128),
+        (typeof(KvmSregs), "struct kvm_sregs", 312),
+        (typeof(KvmVcpuEvents), "struct kvm_vcpu_events", 64), (typeof(KvmDebugRegs), "struct kvm_debugregs", 128),
         (typeof(KvmXcrs), "struct kvm_xcrs", 392), (typeof(KvmMsrEntry), "struct kvm_msr_entry", 16),
         (typeof(KvmCpuidEntry), "struct kvm_cpuid_entry2", 40), (typeof(KvmUserspaceMemoryRegion), "struct kvm_userspace_memory_region", 32),
         (typeof(KvmDirtyLog), "struct kvm_dirty_log", 16), (typeof(KvmEnableCap), "struct kvm_enable_cap", 104),
@@ -29,14 +31,16 @@ public class AbiLayoutTests
         ("KvmVcpuEvents.exception_injected", "exception.injected"), ("KvmVcpuEvents.exception_nr", "exception.nr"),
         ("KvmVcpuEvents.exception_has_error_code", "exception.has_error_code"), ("KvmVcpuEvents.exception_pending", "exception.pending"),
         ("KvmVcpuEvents.exception_error_code", "exception.error_code"), ("KvmVcpuEvents.interrupt_injected", "interrupt.injected"),
-        ("KvmVcpuEvents.interrupt_nr", "interrupt.nr"), ("KvmVcpuEvents.interrupt_soft", "interrupt.soft"), ("KvmVcpuEvents.interrupt_shadow", "interrupt.shadow"),
+        ("KvmVcpuEvents.interrupt_nr", "interrupt.nr"), ("KvmVcpuEvents.interrupt_soft", "interrupt.soft"),
+        ("KvmVcpuEvents.interrupt_shadow", "interrupt.shadow"),
         ("KvmVcpuEvents.nmi_injected", "nmi.injected"), ("KvmVcpuEvents.nmi_pending", "nmi.pending"), ("KvmVcpuEvents.nmi_masked", "nmi.masked"),
         ("KvmVcpuEvents.triple_fault_pending", "triple_fault.pending"), ("KvmDebugRegs.db0", "db[0]"), ("KvmDebugRegs.db1", "db[1]"),
         ("KvmDebugRegs.db2", "db[2]"), ("KvmDebugRegs.db3", "db[3]"), ("KvmXcrs.xcr", "xcrs[0].xcr"), ("KvmXcrs.value", "xcrs[0].value"),
         ("KvmDtable.padding0", "padding[0]"), ("KvmDtable.padding1", "padding[1]"), ("KvmDtable.padding2", "padding[2]"),
         ("KvmEnableCap.arg0", "args[0]"), ("KvmEnableCap.arg1", "args[1]"), ("KvmEnableCap.arg2", "args[2]"), ("KvmEnableCap.arg3", "args[3]"),
         ("KvmMsrFilter.range", "ranges[0]"),
-        ("KvmRun.system_event_type", "system_event.type"), ("KvmRun.regs", "s.regs.regs"), ("KvmRun.sregs", "s.regs.sregs"), ("KvmRun.events", "s.regs.events"),
+        ("KvmRun.system_event_type", "system_event.type"), ("KvmRun.regs", "s.regs.regs"), ("KvmRun.sregs", "s.regs.sregs"),
+        ("KvmRun.events", "s.regs.events"),
         ("KvmDirtyLog.padding", "padding1"),
     ];
 
@@ -64,13 +68,19 @@ public class AbiLayoutTests
                 // The header of Debian 12 does not have it yet; its place is in the constants above.
                 if (member == "triple_fault.pending")
                     continue;
-                program.Append(CultureInfo.InvariantCulture, $"_Static_assert(offsetof({theirs}, {member}) == {Marshal.OffsetOf(ours, field.Name)}, \"{ours.Name}.{member}\");\n");
+                program.Append(CultureInfo.InvariantCulture,
+                    $"_Static_assert(offsetof({theirs}, {member}) == {Marshal.OffsetOf(ours, field.Name)}, \"{ours.Name}.{member}\");\n");
                 checks++;
             }
         }
 
-        foreach ((string member, int offset) in new[] { ("io.data_offset", 40), ("mmio.len", 48), ("mmio.is_write", 52), ("msr.index", 44), ("msr.data", 48), ("internal.data", 40),
-            ("fail_entry.hardware_entry_failure_reason", 32), ("fail_entry.cpu", 40), ("hw.hardware_exit_reason", 32) })
+        (string, int)[] members =
+        [
+            ("io.data_offset", 40), ("mmio.len", 48), ("mmio.is_write", 52), ("msr.index", 44), ("msr.data", 48),
+            ("internal.data", 40),
+            ("fail_entry.hardware_entry_failure_reason", 32), ("fail_entry.cpu", 40), ("hw.hardware_exit_reason", 32),
+        ];
+        foreach ((string member, int offset) in members)
             program.Append(CultureInfo.InvariantCulture, $"_Static_assert(offsetof(struct kvm_run, {member}) == {offset}, \"{member}\");\n");
         foreach ((string name, nuint value) in Requests())
             program.Append(CultureInfo.InvariantCulture, $"_Static_assert({name} == {value}u, \"{name}\");\n");
@@ -114,9 +124,12 @@ public class AbiLayoutTests
         ("KVM_GET_VCPU_MMAP_SIZE", KvmIoctl.GetVcpuMmapSize), ("KVM_CREATE_VCPU", KvmIoctl.CreateVcpu), ("KVM_GET_DIRTY_LOG", KvmIoctl.GetDirtyLog),
         ("KVM_SET_USER_MEMORY_REGION", KvmIoctl.SetUserMemoryRegion), ("KVM_RUN", KvmIoctl.Run), ("KVM_GET_REGS", KvmIoctl.GetRegs),
         ("KVM_SET_REGS", KvmIoctl.SetRegs), ("KVM_GET_SREGS", KvmIoctl.GetSregs), ("KVM_SET_SREGS", KvmIoctl.SetSregs),
-        ("KVM_INTERRUPT", KvmIoctl.Interrupt), ("KVM_GET_MSRS", KvmIoctl.GetMsrs), ("KVM_SET_MSRS", KvmIoctl.SetMsrs), ("KVM_SET_CPUID2", KvmIoctl.SetCpuid2), ("KVM_GET_SUPPORTED_CPUID", KvmIoctl.GetSupportedCpuid),
-        ("KVM_GET_VCPU_EVENTS", KvmIoctl.GetVcpuEvents), ("KVM_SET_VCPU_EVENTS", KvmIoctl.SetVcpuEvents), ("KVM_GET_DEBUGREGS", KvmIoctl.GetDebugRegs),
+        ("KVM_INTERRUPT", KvmIoctl.Interrupt), ("KVM_GET_MSRS", KvmIoctl.GetMsrs), ("KVM_SET_MSRS", KvmIoctl.SetMsrs),
+        ("KVM_SET_CPUID2", KvmIoctl.SetCpuid2), ("KVM_GET_SUPPORTED_CPUID", KvmIoctl.GetSupportedCpuid),
+        ("KVM_GET_VCPU_EVENTS", KvmIoctl.GetVcpuEvents), ("KVM_SET_VCPU_EVENTS", KvmIoctl.SetVcpuEvents),
+        ("KVM_GET_DEBUGREGS", KvmIoctl.GetDebugRegs),
         ("KVM_SET_DEBUGREGS", KvmIoctl.SetDebugRegs), ("KVM_ENABLE_CAP", KvmIoctl.EnableCap), ("KVM_GET_XSAVE", KvmIoctl.GetXsave),
-        ("KVM_SET_XSAVE", KvmIoctl.SetXsave), ("KVM_GET_XCRS", KvmIoctl.GetXcrs), ("KVM_SET_XCRS", KvmIoctl.SetXcrs), ("KVM_X86_SET_MSR_FILTER", KvmIoctl.SetMsrFilter),
+        ("KVM_SET_XSAVE", KvmIoctl.SetXsave), ("KVM_GET_XCRS", KvmIoctl.GetXcrs), ("KVM_SET_XCRS", KvmIoctl.SetXcrs),
+        ("KVM_X86_SET_MSR_FILTER", KvmIoctl.SetMsrFilter),
     ];
 }

@@ -14,8 +14,8 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Hv.Backends.Kvm.Tests;
 
 /// <summary>
-/// KVM_RUN that fails, exits that end the guest, the watchdog and signals: each is a neutral exit, with one line of what KVM reported where it is the guest's
-/// end. Provoked on the device where that can be done; else the page that KVM would have written goes through the same code.
+/// KVM_RUN that fails, exits that end the guest, the watchdog and signals: each is a neutral exit, with one line of what KVM reported where it is
+/// the guest's end. Provoked on the device where that can be done; else the page that KVM would have written goes through the same code.
 /// </summary>
 public class FaultTests
 {
@@ -91,8 +91,8 @@ public class FaultTests
         Assert.True((uint)to.Vcpu.Registers.Rax > (uint)state.General.Rax);
     }
 
-    /// <summary>EINTR is provoked by every kick. EAGAIN comes from a vCPU of an in-kernel interrupt controller that is woken before its start-up IPI: this backend
-    /// has no such controller, so that only the answer to the number can be tested.</summary>
+    /// <summary>EINTR is provoked by every kick. EAGAIN comes from a vCPU of an in-kernel interrupt controller that is woken before its start-up
+    /// IPI: this backend has no such controller, so that only the answer to the number can be tested.</summary>
     [Theory]
     [InlineData(4, true)] // EINTR
     [InlineData(11, true)] // EAGAIN
@@ -101,9 +101,11 @@ public class FaultTests
     [InlineData(12, false)] // ENOMEM
     public void Only_a_signal_or_a_wake_up_means_to_enter_again(int error, bool again) => Assert.Equal(again, KvmFailures.MeansRunAgain(error));
 
-    /// <summary>FAIL_ENTRY and KVM_EXIT_UNKNOWN are the processor's refusal of a state that KVM has checked before: no ioctl lets such a state in.</summary>
+    /// <summary>FAIL_ENTRY and KVM_EXIT_UNKNOWN are the processor's refusal of a state that KVM has checked before: no ioctl lets such a state
+    /// in.</summary>
     [Theory]
-    [InlineData(9u, 0x8000_0021UL, ExitReason.EntryFailed, "KVM_EXIT_FAIL_ENTRY at RIP 0x1234: hardware entry failure reason 0x80000021 on processor 5")]
+    [InlineData(9u, 0x8000_0021UL, ExitReason.EntryFailed,
+        "KVM_EXIT_FAIL_ENTRY at RIP 0x1234: hardware entry failure reason 0x80000021 on processor 5")]
     [InlineData(0u, 0x42UL, ExitReason.Unknown, "KVM_EXIT_UNKNOWN at RIP 0x1234: hardware exit reason 0x42")]
     [InlineData(999u, 0UL, ExitReason.Unknown, "KVM exit reason 999 at RIP 0x1234, which this backend does not know")]
     public void An_entry_that_fails_and_a_reason_that_nobody_knows_are_values(uint reason, ulong hardware, ExitReason expected, string line)
@@ -115,7 +117,8 @@ public class FaultTests
     }
 
     [Theory]
-    [InlineData(1u, 3u, "KVM_EXIT_INTERNAL_ERROR at RIP 0x1234: suberror 1, the kernel cannot emulate the instruction 0F0B90; run this guest on a software backend")]
+    [InlineData(1u, 3u,
+        "KVM_EXIT_INTERNAL_ERROR at RIP 0x1234: suberror 1, the kernel cannot emulate the instruction 0F0B90; run this guest on a software backend")]
     [InlineData(2u, 2u, "KVM_EXIT_INTERNAL_ERROR at RIP 0x1234: suberror 2, simultaneous exceptions; data 0x1 0x900b0f03")]
     [InlineData(3u, 0u, "KVM_EXIT_INTERNAL_ERROR at RIP 0x1234: suberror 3, an exit while an event was being delivered")]
     [InlineData(4u, 1u, "KVM_EXIT_INTERNAL_ERROR at RIP 0x1234: suberror 4, an exit reason that the kernel does not expect; data 0x1")]
@@ -211,7 +214,8 @@ public class FaultTests
         return guest.Run().Reason;
     }
 
-    /// <summary>The bytes of struct kvm_run at RIP 1234h, by the offsets of the kernel's header: exit_reason at 8, the synced registers at 304.</summary>
+    /// <summary>The bytes of struct kvm_run at RIP 1234h, by the offsets of the kernel's header: exit_reason at 8, the synced registers at
+    /// 304.</summary>
     private static byte[] RunPage(uint reason)
     {
         byte[] page = new byte[4096];

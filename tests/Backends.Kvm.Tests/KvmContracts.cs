@@ -21,7 +21,11 @@ internal static class Subject
     };
 
     /// <summary>Every guest on both at once; see <see cref="LockStepBackend"/>.</summary>
-    public static BackendUnderTest LockStep { get; } = Kvm with { Create = () => new LockStepBackend(s_kvm, HypercallPort), Tally = new ContractTally() };
+    public static BackendUnderTest LockStep { get; } = Kvm with
+    {
+        Create = () => new LockStepBackend(s_kvm, HypercallPort),
+        Tally = new ContractTally(),
+    };
 
     /// <summary>On every host.</summary>
     private static IEnumerable<Deviation> OfKvm =>
@@ -40,7 +44,8 @@ internal static class Subject
         new(Rules.SplitWriteIsWhole, "the kernel's emulator writes page by page, and has written the first when the second faults"),
         new(Rules.WindowIsExact, "the kernel looks for an open window between entries, and emulates many instructions in one"),
         new(Rules.IoplOpensPorts, "guest user code runs in the host's user mode, where only the TSS's I/O map can open a port"),
-        new(Rules.IdtLimitInRealMode, "the kernel's emulator reads a real-mode vector without a look at the table's limit (emulate.c, __emulate_int_real)"),
+        new(Rules.IdtLimitInRealMode,
+            "the kernel's emulator reads a real-mode vector without a look at the table's limit (emulate.c, __emulate_int_real)"),
     ];
 }
 

@@ -9,8 +9,8 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Hv.Backends.Kvm.Tests;
 
 /// <summary>
-/// More guests in lock-step than the contracts have (<see cref="LockStepBackend"/>): every kind of exit in every mode, and arithmetic at random. At CPL 3 this
-/// holds our processor against real silicon, at CPL 0 against that or the kernel's emulator.
+/// More guests in lock-step than the contracts have (<see cref="LockStepBackend"/>): every kind of exit in every mode, and arithmetic at random.
+/// At CPL 3 this holds our processor against real silicon, at CPL 0 against that or the kernel's emulator.
 /// </summary>
 public class LockStepTests
 {

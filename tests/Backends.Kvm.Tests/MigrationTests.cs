@@ -43,7 +43,8 @@ public class MigrationTests
         for (int i = 0; i < 4; i++)
         {
             IBackend here = i % 2 == 0 ? kvm : other;
-            using var run = new MachineHarness(here, image, new VirtualMachineOptions { Hypercalls = [new RecordingHypercall(Number, HypercallOutcome.ExitToUser)] });
+            using var run = new MachineHarness(here, image,
+                new VirtualMachineOptions { Hypercalls = [new RecordingHypercall(Number, HypercallOutcome.ExitToUser)] });
             if (snapshot is not null)
             {
                 Assert.Equal(StubOutcome.Patched, Assert.Single(run.Machine.Restore(snapshot)).Outcome);

@@ -53,7 +53,8 @@ public class UnavailableTests
     {
         using var backend = new KvmBackend(new KvmOptions { DevicePath = "/dev/hv-no-such-device" });
         using var memory = Hv.Core.Memory.GuestMemory.OfSize(4096);
-        HvException e = Assert.Throws<HvException>(() => backend.CreatePartition(memory, new PartitionOptions { Cpuid = Hv.Core.Cpuid.CpuidTables.Default }));
+        HvException e = Assert.Throws<HvException>(() =>
+            backend.CreatePartition(memory, new PartitionOptions { Cpuid = Hv.Core.Cpuid.CpuidTables.Default }));
         Assert.Contains("does not exist", e.Message, StringComparison.Ordinal);
     }
 

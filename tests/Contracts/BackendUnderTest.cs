@@ -9,8 +9,8 @@ public sealed record BackendUnderTest(Func<IBackend> Create)
     /// <summary>Makes another backend, for guests that move between two. Null: those tests are skipped, with that reason.</summary>
     public Func<IBackend>? CreateOther { get; init; }
 
-    /// <summary>From what a vCPU says of its failure (<see cref="IVcpu.LastFailure"/>): the reason to skip a test whose guest this host cannot run, or null
-    /// where the failure is the backend's. Null: every failure is.</summary>
+    /// <summary>From what a vCPU says of its failure (<see cref="IVcpu.LastFailure"/>): the reason to skip a test whose guest this host cannot
+    /// run, or null where the failure is the backend's. Null: every failure is.</summary>
     public Func<string, string?>? HostCannot { get; init; }
 
     /// <summary>The rules that it does not keep.</summary>

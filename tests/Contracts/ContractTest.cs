@@ -85,7 +85,7 @@ public abstract class ContractTest : IDisposable
         }
 
         Assert.False(holds, $"{Backend.Name} declares that it does not keep \"{rule}\", but it does: remove the deviation");
-                Skip(ContractTally.DeviationMark + deviation.Reason);
+        Skip(ContractTally.DeviationMark + deviation.Reason);
     }
 
     /// <summary>Ends the test as skipped, with the reason in its report and in the tally.</summary>

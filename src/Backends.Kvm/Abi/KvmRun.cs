@@ -62,7 +62,8 @@ internal struct KvmRun
         [FieldOffset(16)] public ulong data;
     }
 
-    /// <summary>The record of KVM_EXIT_FAIL_ENTRY; <see cref="hardware_entry_failure_reason"/> also is that of KVM_EXIT_UNKNOWN and holds the error of
+    /// <summary>The record of KVM_EXIT_FAIL_ENTRY; <see cref="hardware_entry_failure_reason"/> also is that of KVM_EXIT_UNKNOWN and holds the
+    /// error of
     /// <see cref="KvmExitReason.RunFailed"/>.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct FailEntryRecord

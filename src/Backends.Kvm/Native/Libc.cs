@@ -8,7 +8,7 @@ internal static unsafe partial class Libc
 {
     public const int ReadWrite = 2, CloseOnExec = 0x80000;
     public const int ProtectReadWrite = 3, MapShared = 1;
-    public const int Enoent = 2, Eintr = 4, Enxio = 6, Ebadf = 9, Eagain = 11, Eacces = 13, Efault = 14, Enodev = 19, Einval = 22, Eperm = 1, Enotty = 25;
+    public const int Enoent = 2, Eintr = 4, Enxio = 6, Eagain = 11, Eacces = 13, Efault = 14, Enodev = 19, Einval = 22, Eperm = 1, Enotty = 25;
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);

@@ -51,8 +51,8 @@ internal sealed record ProbeGuest(string Name, ProbeMode Mode, byte[] Code, byte
         new("INT n in long mode at CPL 0", ProbeMode.Long0, [0xCD, 0x20, .. Success], [0x48, 0xCF], BackendCapabilities.SoftwareInterrupts, Emulate),
         // hlt at CPL 3 is #GP; the handler reports
         new("user mode", ProbeMode.Long3, [0xF4], [.. Success], BackendCapabilities.UserMode, Emulate),
-        // syscall; the handler reports only when it came by SYSCALL (RCX is the next RIP, 1002h) and at CPL 0: mov eax, cs; test al, 3; jnz fail; cmp ecx, 1002h; jne fail;
-        // report; fail: xor ecx, ecx; hlt. At CPL 3 the HLT faults into the same handler, which then fails for good.
+        // syscall; the handler reports only when it came by SYSCALL (RCX is the next RIP, 1002h) and at CPL 0: mov eax, cs; test al, 3; jnz fail;
+        // cmp ecx, 1002h; jne fail; report; fail: xor ecx, ecx; hlt. At CPL 3 the HLT faults into the same handler, which then fails for good.
         new("SYSCALL", ProbeMode.Long3, [0x0F, 0x05],
             [0x8C, 0xC8, 0xA8, 0x03, 0x75, 0x0C, 0x81, 0xF9, 0x02, 0x10, 0, 0, 0x75, 0x04, .. Success, 0x31, 0xC9, 0xF4], BackendCapabilities.None, Emulate),
         // mov eax, 2Ah; movd xmm0, eax; paddd xmm0, xmm0; movd eax, xmm0; inc eax

@@ -8,8 +8,8 @@ using Xunit;
 namespace Hv.Backends.Kvm.Tests.LockStep;
 
 /// <summary>
-/// What CPUID answers on /dev/kvm, found by executing it there: not every kernel keeps to the table that it was given. Lock-step gives the same answer to
-/// the other half; that the answers are the table's is a test of its own.
+/// What CPUID answers on /dev/kvm, found by executing it there: not every kernel keeps to the table that it was given. Lock-step gives the same
+/// answer to the other half; that the answers are the table's is a test of its own.
 /// </summary>
 internal static class HostCpuid
 {

@@ -7,9 +7,9 @@ using Hv.Core.Memory;
 namespace Hv.Backends.Kvm.Tests.LockStep;
 
 /// <summary>
-/// /dev/kvm with the software processor beside it: each guest runs on both, and at each exit reason, payload, registers and memory must agree. It is a
-/// backend itself, so that the contract suite over it holds every contract guest, also one that is written tomorrow, against the host's processor or its
-/// kernel's emulator. What the host does reaches both; what it sees is Kvm's.
+/// /dev/kvm with the software processor beside it: each guest runs on both, and at each exit reason, payload, registers and memory must agree. It
+/// is a backend itself, so that the contract suite over it holds every contract guest, also one that is written tomorrow, against the host's
+/// processor or its kernel's emulator. What the host does reaches both; what it sees is Kvm's.
 /// </summary>
 internal sealed class LockStepBackend(KvmBackend subject, byte hypercallPort) : IBackend
 {

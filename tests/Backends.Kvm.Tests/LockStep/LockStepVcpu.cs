@@ -170,15 +170,16 @@ internal sealed class LockStepVcpu(
     private void Compare(in VmExit one, in VmExit other)
     {
         Agreement.OfExits(in one, in other, subject.LastFailure);
-        // Elements of a string are handed out in batches, and a write to a hole has been executed when it exits: registers and memory agree again at the next
-        // exit. After a triple fault there is no state to agree on. Which accessed and dirty bits an access to a hole has set before its answer is the
-        // processor's own (SDM 3A 4.8).
+        // Elements of a string are handed out in batches, and a write to a hole has been executed when it exits: registers and memory agree again
+        // at the next exit. After a triple fault there is no state to agree on. Which accessed and dirty bits an access to a hole has set before
+        // its answer is the processor's own (SDM 3A 4.8).
         bool between = (other.Reason == ExitReason.PortIo && other.PortIo.IsString) || (one.Reason == ExitReason.MemoryAccess && one.Memory.IsWrite);
         if (between || one.Reason == ExitReason.Shutdown)
             return;
         // Where the kernel emulates ring 0 it has stepped over an OUT at its exit, which changes nothing but RIP.
         Agreement.OfRegisters(in subject.Registers, in reference.Registers, withRip: !(one.Reason == ExitReason.PortIo && one.PortIo.IsWrite));
-        if (one.Reason != ExitReason.MemoryAccess && mirror.FindDifference(0, out ulong _) && mirror.FindDifference(OpenInMemory(), out ulong address))
+        bool differs = one.Reason != ExitReason.MemoryAccess && mirror.FindDifference(0, out ulong _);
+        if (differs && mirror.FindDifference(OpenInMemory(), out ulong address))
             FailMemory(address, one.Rip);
         if (one.Reason == ExitReason.Halt)
             CompareSystems();
@@ -193,8 +194,8 @@ internal sealed class LockStepVcpu(
     }
 
     /// <summary>
-    /// Kvm was stopped at a place of its own choice. The software processor goes there one instruction at a time; where that would take too long, it is put
-    /// there.
+    /// Kvm was stopped at a place of its own choice. The software processor goes there one instruction at a time; where that would take too long,
+    /// it is put there.
     /// </summary>
     private void Follow()
     {
@@ -205,7 +206,7 @@ internal sealed class LockStepVcpu(
             if (exit.Reason == ExitReason.Cpuid)
                 AnswerCpuid(exit.Cpuid);
             else if (exit.Reason != ExitReason.BudgetExpired)
-                Assert.Fail($"Kvm was stopped at {subject.Registers.Rip:x}, where Emulated does not come by: it leaves with {exit.Reason} at {exit.Rip:x}");
+                Assert.Fail($"Emulated leaves with {exit.Reason} at {exit.Rip:x} and does not come by {subject.Registers.Rip:x}, where Kvm was stopped");
             if (Stopwatch.GetElapsedTime(start) < s_longestFollow)
                 continue;
             subject.SaveState(_of);
