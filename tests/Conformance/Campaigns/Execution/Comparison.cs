@@ -52,6 +52,10 @@ public static class Comparison
         return Describe(in silicon, in ours, extended, undefined, resultToo);
     }
 
+    /// <summary>What a difference is about, without its values: the names in it.</summary>
+    public static string Kind(string difference) =>
+        string.Join(' ', difference.Split(", ").Select(p => p[..p.IndexOf(' ')]).Distinct());
+
     /// <summary>Whether a case touched the worker's own pages, which hv's side does not have.</summary>
     public static bool TouchesWorker(in CaseRecord ours) =>
         IsReserved(ours.Rip) || (ours.Vector == 14 && IsReserved(ours.Address));

@@ -17,19 +17,20 @@ public static class Minimiser
         }
 
         difference = now;
+        var wanted = new Goal(silicon.Vector, [.. Comparison.Kind(now).Split(' ')]);
         CaseRecord plain = CaseText.Default(slot.Mode);
         for (int i = 0; i < 16; i++)
         {
             CaseRecord tried = input;
             tried.Registers[i] = plain.Registers[i];
-            Try(runner, slot, tried, ref input, ref silicon, ref difference);
+            Try(runner, slot, tried, wanted, ref input, ref silicon, ref difference);
         }
 
         if (slot.HasExtended)
-            ReduceExtended(runner, slot, ref input, ref silicon, ref difference);
+            ReduceExtended(runner, slot, wanted, ref input, ref silicon, ref difference);
         CaseRecord flags = input;
         flags.Rflags = plain.Rflags | (input.Rflags & 0x100);
-        Try(runner, slot, flags, ref input, ref silicon, ref difference);
+        Try(runner, slot, flags, wanted, ref input, ref silicon, ref difference);
         for (int size = CaseMemory.Length; size >= 8; size /= 2)
         {
             for (int at = 0; at + size <= CaseMemory.Length; at += size)
@@ -39,7 +40,7 @@ public static class Minimiser
                 if (piece.IndexOfAnyExcept((byte)0) < 0)
                     continue;
                 piece.Clear();
-                Try(runner, slot, tried, ref input, ref silicon, ref difference);
+                Try(runner, slot, tried, wanted, ref input, ref silicon, ref difference);
             }
         }
 
@@ -47,51 +48,56 @@ public static class Minimiser
     }
 
     /// <summary>Register by register, then the control words.</summary>
-    private static void ReduceExtended(CaseRunner runner, CodeSlot slot, ref CaseRecord input, ref CaseRecord silicon, ref string difference)
+    private static void ReduceExtended(CaseRunner runner, CodeSlot slot, Goal wanted, ref CaseRecord input, ref CaseRecord silicon, ref string difference)
     {
         ExtendedState plain = ExtendedText.Default;
         for (int i = 0; i < 16; i++)
         {
             CaseRecord tried = input;
             tried.Extended.Upper[i] = default;
-            Try(runner, slot, tried, ref input, ref silicon, ref difference);
+            Try(runner, slot, tried, wanted, ref input, ref silicon, ref difference);
             tried = input;
             tried.Extended.Xmm[i] = default;
-            Try(runner, slot, tried, ref input, ref silicon, ref difference);
+            Try(runner, slot, tried, wanted, ref input, ref silicon, ref difference);
         }
 
         for (int i = 0; i < 8; i++)
         {
             CaseRecord tried = input;
             tried.Extended.Stack[i] = default;
-            Try(runner, slot, tried, ref input, ref silicon, ref difference);
+            Try(runner, slot, tried, wanted, ref input, ref silicon, ref difference);
         }
 
         CaseRecord words = input;
         words.Extended.Mxcsr = plain.Mxcsr;
-        Try(runner, slot, words, ref input, ref silicon, ref difference);
+        Try(runner, slot, words, wanted, ref input, ref silicon, ref difference);
         words = input;
         words.Extended.Control = plain.Control;
         words.Extended.Status &= 0x3800;
-        Try(runner, slot, words, ref input, ref silicon, ref difference);
+        Try(runner, slot, words, wanted, ref input, ref silicon, ref difference);
         words = input;
         words.Extended.Status = plain.Status;
         words.Extended.Tags = plain.Tags;
-        Try(runner, slot, words, ref input, ref silicon, ref difference);
+        Try(runner, slot, words, wanted, ref input, ref silicon, ref difference);
         words = input;
         words.Extended.Opcode = 0;
         words.Extended.InstructionPointer = words.Extended.OperandPointer = 0;
-        Try(runner, slot, words, ref input, ref silicon, ref difference);
+        Try(runner, slot, words, wanted, ref input, ref silicon, ref difference);
     }
 
-    private static void Try(CaseRunner runner, CodeSlot slot, CaseRecord tried, ref CaseRecord input, ref CaseRecord silicon, ref string difference)
+    private static void Try(CaseRunner runner, CodeSlot slot, CaseRecord tried, Goal wanted, ref CaseRecord input, ref CaseRecord silicon,
+        ref string difference)
     {
-        if (runner.RunOne(slot, in tried, out CaseRecord result, out _) is not { } still)
+        if (runner.RunOne(slot, in tried, out CaseRecord result, out _) is not { } still || result.Vector != wanted.Vector
+            || !wanted.Names.IsSupersetOf(Comparison.Kind(still).Split(' ')))
             return;
         input = tried;
         silicon = result;
         difference = still;
     }
+
+    /// <summary>What must stay: silicon's outcome, and nothing that did not differ before.</summary>
+    private sealed record Goal(uint Vector, HashSet<string> Names);
 
     private static Finding Word(CodeSlot slot, in CaseRecord input, in CaseRecord silicon, string difference) =>
         new(slot.Instruction.ToString(), slot.Instruction.Mnemonic.ToString(), CaseText.Format(slot, in input, in silicon), difference);

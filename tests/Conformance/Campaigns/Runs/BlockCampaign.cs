@@ -98,7 +98,7 @@ public sealed class BlockCampaign
             // Blocks share pages: after a difference the rest of the batch proves nothing.
             alike = false;
             tally.Differences++;
-            if (_result.Note("block", 20))
+            if (_result.Note("block", "", 20, 20))
                 _result.Keep(new Finding(Listing(slot), "block", CaseText.Format(slot, in native.Inputs[i], in silicon), difference));
         }
 

@@ -8,6 +8,7 @@ public sealed class CampaignResult
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, long> _cases = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, long> _differences = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _kinds = [];
     private readonly List<Finding> _findings = [];
 
     /// <summary>All cases.</summary>
@@ -44,13 +45,21 @@ public sealed class CampaignResult
     }
 
     /// <summary>Counts a difference and says whether it should be minimised and kept.</summary>
-    public bool Note(string mnemonic, int mostKept)
+    /// <param name="mnemonic">The instruction.</param>
+    /// <param name="kind">What differs, as <see cref="Comparison.Kind"/> words it.</param>
+    /// <param name="mostOfKind">The most findings of one instruction and kind.</param>
+    /// <param name="mostKept">The most of one instruction.</param>
+    public bool Note(string mnemonic, string kind, int mostOfKind, int mostKept)
     {
         lock (_gate)
         {
-            long count = _differences.GetValueOrDefault(mnemonic) + 1;
-            _differences[mnemonic] = count;
-            return count <= mostKept;
+            _differences[mnemonic] = _differences.GetValueOrDefault(mnemonic) + 1;
+            int ofKind = _kinds.GetValueOrDefault($"{mnemonic} {kind}"), kept = _kinds.GetValueOrDefault(mnemonic);
+            if (ofKind >= mostOfKind || kept >= mostKept)
+                return false;
+            _kinds[$"{mnemonic} {kind}"] = ofKind + 1;
+            _kinds[mnemonic] = kept + 1;
+            return true;
         }
     }
 

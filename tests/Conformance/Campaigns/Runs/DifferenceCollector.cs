@@ -4,10 +4,10 @@ using Hv.Conformance.Oracle;
 
 namespace Hv.Conformance.Campaigns.Runs;
 
-/// <summary>Gathers a batch's differences and, once the batch is over, minimises the first of each instruction.</summary>
+/// <summary>Gathers a batch's differences and, once the batch is over, minimises the first of each instruction and kind.</summary>
 public sealed class DifferenceCollector
 {
-    private const int KeptPerInstruction = 4;
+    private const int KeptPerKind = 2, KeptPerInstruction = 12;
     private readonly CaseRunner _runner;
     private readonly CampaignResult _result;
     private readonly List<(CodeSlot Slot, CaseRecord Input, string Difference)> _pending = [];
@@ -20,7 +20,7 @@ public sealed class DifferenceCollector
         runner.OnDifference = (index, difference) =>
         {
             CodeSlot slot = runner.SlotOf(index);
-            if (_result.Note(slot.Instruction.Mnemonic.ToString(), KeptPerInstruction))
+            if (_result.Note(slot.Instruction.Mnemonic.ToString(), Comparison.Kind(difference), KeptPerKind, KeptPerInstruction))
                 _pending.Add((slot, runner.Native.Inputs[index], difference));
         };
     }
