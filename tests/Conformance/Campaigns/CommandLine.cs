@@ -51,8 +51,8 @@ public static class CommandLine
 
     private static int Help()
     {
-        Console.WriteLine("hv-conformance COMMAND [--seed N] [--cases N] [--seconds N] [--threads N] [--instruction NAME] [--recorded DIRECTORY] " +
-            "[--keep]");
+        Console.WriteLine("hv-conformance COMMAND [--seed N] [--cases N] [--seconds N] [--threads N] [--instruction NAME,...] [--group FEATURE] " +
+            "[--recorded DIRECTORY] [--keep]");
         foreach ((string name, (string about, _)) in _commands)
             Console.WriteLine($"  {name,-10} {about}");
         Console.WriteLine($"Exit codes: {Agreed} no difference, {Differed} differences, {BadUsage} bad usage, {Degenerate} the harness cannot be " +

@@ -11,7 +11,12 @@ public sealed record Options
     public long Cases { get; private init; } = long.MaxValue;
     public TimeSpan Time { get; private init; } = TimeSpan.FromSeconds(10);
     public int Threads { get; private init; } = Environment.ProcessorCount;
+
+    /// <summary>Mnemonics, comma-separated; null for all.</summary>
     public string? Instruction { get; private init; }
+
+    /// <summary>A CPUID feature by Iced's name; null for all.</summary>
+    public string? Group { get; private init; }
 
     /// <summary>Whether numbers and findings are written to the repository's record.</summary>
     public bool Keep { get; private init; }
@@ -39,9 +44,9 @@ public sealed record Options
                 continue;
             }
 
-            if (name is not ("--seed" or "--cases" or "--seconds" or "--threads" or "--instruction" or "--recorded"))
+            if (name is not ("--seed" or "--cases" or "--seconds" or "--threads" or "--instruction" or "--group" or "--recorded"))
                 throw new ArgumentException($"unknown option '{name}'; the options are --seed N, --cases N, --seconds N, --threads N, " +
-                    $"--instruction NAME, --recorded DIRECTORY and --keep");
+                    $"--instruction NAME, --group NAME, --recorded DIRECTORY and --keep");
             if (i + 1 == arguments.Count)
                 throw new ArgumentException($"{name} needs a value after it");
             string value = arguments[++i];
@@ -58,6 +63,7 @@ public sealed record Options
                 "--seconds" => options with { Time = TimeSpan.FromSeconds(Number(name, value, 1, 10_000_000)) },
                 "--threads" => options with { Threads = (int)Number(name, value, 1, 256) },
                 "--instruction" => options with { Instruction = value },
+                "--group" => options with { Group = value },
                 _ => options with { Recorded = value },
             };
         }

@@ -23,16 +23,24 @@ public sealed class CodeSlot
         Way = way;
         Offset = offset;
         Instruction = FormBytes.Decode(bytes, mode, StartRip);
-        InstructionInfo info = new InstructionInfoFactory().GetInfo(Instruction);
+        InstructionInfo info = (_infos ??= new InstructionInfoFactory()).GetInfo(Instruction);
         Memory = [.. info.GetUsedMemory()];
         HasExtended = extended ?? ExtendedForms.Uses(Instruction.Code);
-        if (!HasExtended)
-            return;
-        RegisterKind = ElementKinds.OfRegisters(Instruction.Code);
+        IsLocked = Locks(Instruction);
+        NeedsSelectors = SelectorShape.Concerns(Instruction);
+        DisturbsSegments = way == EntryWay.Stepped || (way == EntryWay.Selectors && NeedsSelectors);
+        UndefinedRules = UndefinedFlags.Concerning(Instruction.Mnemonic);
+        RegisterKind = HasExtended ? ElementKinds.OfRegisters(Instruction.Code) : ElementKind.Integer;
         foreach (UsedRegister used in info.GetUsedRegisters())
+        {
             if (used.Register.IsXMM() || used.Register.IsYMM())
                 VectorsUsed |= 1u << used.Register.GetNumber();
+            else if (used.Register.IsGPR())
+                GeneralUsed |= 1u << (used.Register.GetFullRegister() - Register.RAX);
+        }
     }
+
+    [ThreadStatic] private static InstructionInfoFactory? _infos;
 
     public byte[] Bytes { get; }
     public CodeMode Mode { get; }
@@ -50,6 +58,9 @@ public sealed class CodeSlot
     /// <summary>What the vector registers used hold.</summary>
     public ElementKind RegisterKind { get; }
 
+    /// <summary>The general registers that the instruction uses, one bit each.</summary>
+    public uint GeneralUsed { get; }
+
     /// <summary>The vector registers that the instruction uses, one bit each.</summary>
     public uint VectorsUsed { get; }
 
@@ -57,7 +68,16 @@ public sealed class CodeSlot
     public bool Repeats => Instruction.HasRepPrefix || Instruction.HasRepnePrefix;
 
     /// <summary>Whether its access to memory is locked.</summary>
-    public bool IsLocked => Locks(Instruction);
+    public bool IsLocked { get; }
+
+    /// <summary>Whether selectors and far pointers are put where it looks.</summary>
+    public bool NeedsSelectors { get; }
+
+    /// <summary>Whether the case may load segment registers or change their bases, so that the next case must not trust them.</summary>
+    public bool DisturbsSegments { get; }
+
+    /// <summary>What the manuals leave undefined after the instruction.</summary>
+    public IReadOnlyList<UndefinedRule> UndefinedRules { get; }
 
     /// <summary>Whether an instruction's access to memory is locked (SDM 3A 9.1.2.1, 9.1.2.2).</summary>
     public static bool Locks(in Instruction instruction) =>

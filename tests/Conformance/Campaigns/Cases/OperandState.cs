@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 using Hv.Conformance.Campaigns.Forms;
 using Hv.Conformance.Oracle;
 using Iced.Intel;
@@ -26,8 +27,10 @@ public sealed class OperandState
     /// <summary>Fills <paramref name="record"/> with a state for <paramref name="slot"/>.</summary>
     public void Fill(ref CaseRecord record, CodeSlot slot, Prng random)
     {
-        for (int i = 0; i < 16; i++)
-            record.Registers[i] = EdgeValues.Next(random);
+        // The registers that matter are made anew; the others must only be something that a stray write would show in.
+        _pools.Cut(ElementKind.Integer, MemoryMarshal.AsBytes((Span<ulong>)record.Registers), random);
+        for (uint rest = slot.GeneralUsed; rest != 0; rest &= rest - 1)
+            record.Registers[BitOperations.TrailingZeroCount(rest)] = EdgeValues.Next(random);
         if (random.OneIn(4))
             record.Registers[random.Below(16)] = record.Registers[random.Below(16)];
         record.Registers[4] = Target(random, 8);
@@ -90,7 +93,8 @@ public sealed class OperandState
 
         for (int i = slot.Memory.Length - 1; i >= 0; i--)
             Solve(ref record, in slot.Memory[i], random, slot.IsLocked, Misaligned(in instruction));
-        SelectorShape.Apply(ref record, slot, random);
+        if (slot.NeedsSelectors)
+            SelectorShape.Apply(ref record, slot, random);
         if (instruction.Mnemonic is Mnemonic.Cmpxchg or Mnemonic.Cmpxchg8b or Mnemonic.Cmpxchg16b && random.OneIn(2))
             Plant(ref record, slot, instruction.Mnemonic == Mnemonic.Cmpxchg8b ? 4 : 8);
     }

@@ -17,7 +17,11 @@ public static class SelectorShape
 
     private const ulong AlignmentFlag = 0x4_0000;
 
-    /// <summary>Shapes registers and memory, if the instruction is one of these.</summary>
+    /// <summary>Whether the instruction is one of these.</summary>
+    public static bool Concerns(in Instruction instruction) =>
+        IsFarTransfer(in instruction) || IsPointerLoad(in instruction) || EntryWays.TouchesSegments(instruction.OpCode);
+
+    /// <summary>Shapes registers and memory for an instruction that <see cref="Concerns"/> accepts.</summary>
     public static void Apply(ref CaseRecord record, CodeSlot slot, Prng random)
     {
         Shape(ref record, slot, random);
@@ -40,12 +44,10 @@ public static class SelectorShape
     private static void Shape(ref CaseRecord record, CodeSlot slot, Prng random)
     {
         Instruction instruction = slot.Instruction;
-        bool far = instruction.Mnemonic is Mnemonic.Retf or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq
-            || (instruction.FlowControl is FlowControl.IndirectBranch or FlowControl.IndirectCall
-                && instruction.MemorySize.GetSize() is 4 or 6 or 10 && IsFar(instruction.MemorySize));
-        bool load = instruction.Mnemonic is Mnemonic.Lds or Mnemonic.Les or Mnemonic.Lfs or Mnemonic.Lgs or Mnemonic.Lss;
-        if (!(far || load || EntryWays.TouchesSegments(instruction.OpCode)) || random.OneIn(6))
+        if (random.OneIn(6))
             return;
+        bool far = IsFarTransfer(in instruction);
+        bool load = IsPointerLoad(in instruction);
         ushort selector = !far || random.OneIn(4) ? random.Pick<ushort>(_selectors)
             : random.Pick<ushort>(slot.Mode == CodeMode.Bits16 ? _codeSelectorsFrom16 : _codeSelectors);
         if (far && slot.Mode == CodeMode.Bits16 && selector is OracleMap.Code64 or 0x30)
@@ -78,6 +80,13 @@ public static class SelectorShape
         Put(memory, n++ * step, step, OracleMap.Window + 64);
         BitConverter.TryWriteBytes(memory[(n * step)..], random.Pick<ushort>(_stackSelectors));
     }
+
+    private static bool IsFarTransfer(in Instruction instruction) =>
+        instruction.Mnemonic is Mnemonic.Retf or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq
+            || (instruction.FlowControl is FlowControl.IndirectBranch or FlowControl.IndirectCall && IsFar(instruction.MemorySize));
+
+    private static bool IsPointerLoad(in Instruction instruction) =>
+        instruction.Mnemonic is Mnemonic.Lds or Mnemonic.Les or Mnemonic.Lfs or Mnemonic.Lgs or Mnemonic.Lss;
 
     private static bool IsFar(MemorySize size) => size is MemorySize.SegPtr16 or MemorySize.SegPtr32 or MemorySize.SegPtr64;
 

@@ -26,7 +26,8 @@ public static class CampaignCommands
     /// <summary>Probes the forms that the options ask for.</summary>
     public static Dictionary<Form, FormStatus> Probe(Options options)
     {
-        IReadOnlyList<Form> forms = options.Instruction is { } name ? FormList.OfInstruction(name) : FormList.All;
+        IReadOnlyList<Form> forms = options.Instruction is { } names ? [.. names.Split(',').SelectMany(FormList.OfInstruction)]
+            : options.Group is { } group ? FormList.OfGroup(group) : FormList.All;
         using var runner = new CaseRunner();
         return FormProbe.Run(runner, forms);
     }
@@ -47,7 +48,7 @@ public static class CampaignCommands
         Print(result, seconds, processorSeconds);
         if (options.Keep)
             Keep(options, status, result, seconds, processorSeconds);
-        if (options.Instruction is null && result.Tally.Degenerate(leastCompleted) is { } reason)
+        if (options.Instruction is null && options.Group is null && result.Tally.Degenerate(leastCompleted) is { } reason)
         {
             Console.Error.WriteLine($"hv-conformance: degenerate: {reason}");
             return CommandLine.Degenerate;

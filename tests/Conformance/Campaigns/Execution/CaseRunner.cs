@@ -71,7 +71,7 @@ public sealed class CaseRunner : IDisposable
         ReadOnlySpan<CaseRecord> inputs = Native.Inputs;
         for (int i = 0; i < _count; i++)
         {
-            Software.Execute(in inputs[i], _slots[i].Way, ref _ours[i], repeats: _slots[i].Repeats);
+            Software.Execute(in inputs[i], _slots[i].DisturbsSegments, ref _ours[i], repeats: _slots[i].Repeats);
             Perturbation?.Apply(_slots[i], in inputs[i], ref _ours[i]);
         }
 

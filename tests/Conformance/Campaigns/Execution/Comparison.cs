@@ -35,8 +35,14 @@ public static class Comparison
     /// <summary>As the other, and says whether the result is undefined, so that memory may differ from here on.</summary>
     public static string? Difference(in CaseRecord input, in CaseRecord silicon, in CaseRecord ours, CodeSlot slot, out bool undefinedResult)
     {
-        Instruction instruction = slot.Instruction;
-        ulong undefined = UndefinedFlags.Mask(in instruction, in input, out undefinedResult);
+        ulong undefined = 0;
+        undefinedResult = false;
+        if (slot.UndefinedRules.Count > 0)
+        {
+            Instruction instruction = slot.Instruction;
+            undefined = UndefinedFlags.Mask(in instruction, in input, out undefinedResult);
+        }
+
         return Difference(in silicon, in ours, slot.HasExtended, undefined, undefinedResult);
     }
 

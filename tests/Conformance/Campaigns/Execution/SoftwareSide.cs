@@ -66,12 +66,12 @@ public sealed unsafe class SoftwareSide : IDisposable
     /// <summary>Executes from <paramref name="input"/> until <paramref name="limit"/> instructions retired, RIP reached <paramref name="stop"/>, or a
     /// fault.</summary>
     /// <param name="input">The state to start from.</param>
-    /// <param name="way">How the worker enters the same case.</param>
+    /// <param name="disturbsSegments">Whether the case may change segment registers.</param>
     /// <param name="output">The state reached.</param>
     /// <param name="limit">The most instructions.</param>
     /// <param name="stop">The RIP at which a block ends.</param>
     /// <param name="repeats">Whether the one instruction is a repeated string instruction, which the processor may leave before it is done.</param>
-    public void Execute(in CaseRecord input, EntryWay way, ref CaseRecord output, int limit = 1, ulong stop = ulong.MaxValue, bool repeats = false)
+    public void Execute(in CaseRecord input, bool disturbsSegments, ref CaseRecord output, int limit = 1, ulong stop = ulong.MaxValue, bool repeats = false)
     {
         ref CpuState s = ref _processor.State;
         const ulong TrapFlag = 0x100, AlignmentFlag = 0x4_0000;
@@ -81,16 +81,17 @@ public sealed unsafe class SoftwareSide : IDisposable
         s.Gpr.Rflags = input.Rflags & ~TrapFlag;
         ushort code = input.Cs == 0 ? OracleMap.Code64 : input.Cs;
         bool alignment = (input.Rflags & AlignmentFlag) != 0;
-        if (way != EntryWay.Quick || code != _code || alignment != _alignment)
+        if (code != _code || alignment != _alignment)
         {
             GuestWorld.SetSystem(ref s.Sys);
             GuestWorld.SetSegments(ref s.Sys, code);
-            // Such a case may load selectors itself: the next one must not trust them.
-            _code = way == EntryWay.Quick ? code : ushort.MaxValue;
+            _code = code;
             _alignment = alignment;
             _processor.ModeChanged(ref s);
         }
 
+        if (disturbsSegments)
+            _code = ushort.MaxValue;
         bool extended = input.HasExtended != 0;
         if (extended)
             SoftwareExtended.Load(ref s.Fpu, in input.Extended);

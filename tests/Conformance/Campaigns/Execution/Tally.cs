@@ -7,7 +7,7 @@ namespace Hv.Conformance.Campaigns.Execution;
 public sealed class Tally
 {
     private const long EnoughToJudge = 10_000;
-    private readonly SortedDictionary<uint, long> _outcomes = [];
+    private readonly long[] _outcomes = new long[Oracle.Outcome.WorkerDied + 1];
 
     /// <summary>Cases compared.</summary>
     public long Cases { get; private set; }
@@ -28,13 +28,14 @@ public sealed class Tally
     public SortedDictionary<string, long> VendorDifferences { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Silicon's outcomes, by vector or <see cref="Oracle.Outcome"/> value.</summary>
-    public IReadOnlyDictionary<uint, long> Outcomes => _outcomes;
+    public IReadOnlyDictionary<uint, long> Outcomes =>
+        Enumerable.Range(0, _outcomes.Length).Where(o => _outcomes[o] != 0).ToDictionary(o => (uint)o, o => _outcomes[o]);
 
     /// <summary>Counts one compared case.</summary>
     public void Count(uint outcome)
     {
         Cases++;
-        _outcomes[outcome] = _outcomes.GetValueOrDefault(outcome) + 1;
+        _outcomes[outcome]++;
     }
 
     /// <summary>Counts a case on which makers differ.</summary>
@@ -50,8 +51,8 @@ public sealed class Tally
         Differences += other.Differences;
         foreach ((string what, long count) in other.VendorDifferences)
             VendorDifferences[what] = VendorDifferences.GetValueOrDefault(what) + count;
-        foreach ((uint outcome, long count) in other._outcomes)
-            _outcomes[outcome] = _outcomes.GetValueOrDefault(outcome) + count;
+        for (int i = 0; i < _outcomes.Length; i++)
+            _outcomes[i] += other._outcomes[i];
     }
 
     /// <summary>Why the outcomes cannot be trusted, or null.</summary>
@@ -60,17 +61,17 @@ public sealed class Tally
     {
         if (Cases < EnoughToJudge)
             return null;
-        double completed = (double)_outcomes.GetValueOrDefault(Oracle.Outcome.Completed) / Cases;
+        double completed = (double)_outcomes[Oracle.Outcome.Completed] / Cases;
         if (completed < leastCompleted)
             return $"only {completed:P1} of the cases completed, fewer than {leastCompleted:P0}: the harness is not executing what it thinks";
         if (Repeats > Cases / 4)
             return $"{Repeats} of {Cases} cases ended in the state of the case before: the worker is executing stale code or states";
-        if (_outcomes.Count < 2)
+        if (_outcomes.Count(o => o != 0) < 2)
             return "every case had the same outcome";
         return null;
     }
 
     /// <summary>The histogram as text.</summary>
-    public string Histogram() => string.Join('\n', _outcomes.OrderByDescending(o => o.Value)
+    public string Histogram() => string.Join('\n', Outcomes.OrderByDescending(o => o.Value)
         .Select(o => $"  {CaseText.OutcomeName(o.Key),-22} {o.Value,14:N0} {(double)o.Value / Math.Max(1, Cases),8:P2}"));
 }

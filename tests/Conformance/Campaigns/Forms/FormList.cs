@@ -24,6 +24,15 @@ public static class FormList
             $"{(near.Length > 0 ? near : "none. Names are mnemonics, such as add or cmpxchg")}");
     }
 
+    /// <summary>The forms of one group.</summary>
+    /// <exception cref="ArgumentException">No group has this name; the message names all.</exception>
+    public static IReadOnlyList<Form> OfGroup(string name)
+    {
+        Form[] forms = [.. All.Where(f => f.Feature.Split('+').Contains(name, StringComparer.OrdinalIgnoreCase))];
+        return forms.Length > 0 ? forms : throw new ArgumentException($"no group is called '{name}'; the groups are " +
+            string.Join(' ', All.SelectMany(f => f.Feature.Split('+')).Distinct().Order(StringComparer.Ordinal)));
+    }
+
     private static IEnumerable<Form> Build()
     {
         foreach (Code code in Enum.GetValues<Code>())

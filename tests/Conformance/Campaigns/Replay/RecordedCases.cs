@@ -31,7 +31,7 @@ public static class RecordedCases
         software.ClearData();
         software.WriteCode((int)Offset, code);
         CaseRecord ours = default;
-        software.Execute(in input, slot.Way, ref ours, repeats: slot.Repeats);
+        software.Execute(in input, slot.DisturbsSegments, ref ours, repeats: slot.Repeats);
         Comparison.NormaliseOurs(ref ours, slot);
         return Comparison.Difference(in input, in silicon, in ours, slot);
     }

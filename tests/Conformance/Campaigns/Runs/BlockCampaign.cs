@@ -73,7 +73,7 @@ public sealed class BlockCampaign
         for (int i = 0; i < count; i++)
         {
             CodeSlot slot = slots[i % Blocks].Slot;
-            software.Execute(in native.Inputs[i], EntryWay.Quick, ref ours[i], MostInstructions, slot.StartRip + (uint)slot.Bytes.Length);
+            software.Execute(in native.Inputs[i], false, ref ours[i], MostInstructions, slot.StartRip + (uint)slot.Bytes.Length);
         }
 
         native.Wait();

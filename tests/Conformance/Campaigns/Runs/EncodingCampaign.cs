@@ -15,6 +15,7 @@ public sealed class EncodingCampaign
     private readonly HashSet<(Code, CodeMode)> _compared;
     private readonly EncodingBytes _bytes;
     private readonly CampaignResult _result;
+    private const int SteppedOneIn = 16;
     private long _nextBatch = -1;
 
     /// <summary>Prepares a run; encodings of forms that are not comparable are executed but not compared.</summary>
@@ -77,7 +78,7 @@ public sealed class EncodingCampaign
                 Displacements.Aim(bytes, mode, FormProbe.OracleRip(mode, offset), random);
             }
 
-            var slot = new CodeSlot(bytes, mode, EntryWay.Stepped, offset);
+            CodeSlot slot = MakeSlot(bytes, mode, offset, random);
             if (!IsComparable(slot))
             {
                 tally.OutsideModel++;
@@ -89,6 +90,18 @@ public sealed class EncodingCampaign
         }
     }
 
+    /// <summary>Most instructions that simply go on are entered and left by jumps: had silicon another length, the jump behind would not be met.
+    /// The trap flag, at fifty times the cost, does the rest and a share of these.</summary>
+    private static CodeSlot MakeSlot(byte[] bytes, CodeMode mode, uint offset, Prng random)
+    {
+        Instruction instruction = FormBytes.Decode(bytes, mode, FormProbe.OracleRip(mode, offset));
+        if (instruction.IsInvalid || instruction.FlowControl != FlowControl.Next || bytes.Length < EncodingBytes.Length || random.OneIn(SteppedOneIn)
+            || instruction.Mnemonic is Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq)
+            return new CodeSlot(bytes, mode, EntryWay.Stepped, offset);
+        EntryWay way = mode == CodeMode.Bits64 && !EntryWays.TouchesSegments(instruction.OpCode) ? EntryWay.Quick : EntryWay.Selectors;
+        return new CodeSlot(bytes[..instruction.Length], mode, way, offset);
+    }
+
     private bool IsComparable(CodeSlot slot)
     {
         Instruction instruction = slot.Instruction;
@@ -96,6 +109,8 @@ public sealed class EncodingCampaign
             return true;
         if (!_compared.Contains((instruction.Code, slot.Mode)))
             return false;
+        if (slot.Way != EntryWay.Stepped)
+            return true;
         return instruction.Mnemonic switch
         {
             // A load of SS holds the trap off for one more instruction.
