@@ -119,8 +119,6 @@ internal ref struct Decoder
             op.Rm = CpuState.ZeroOffset;
         if (op.Kind == OpKind.Xchg && op.Rm == op.Reg && opcode == 0x90)
             op.Kind = OpKind.Nop;
-        else if (op.Kind == OpKind.Pause && (_rex & 1) != 0)
-            (op.Kind, op.Shape, op.Rm) = (OpKind.Xchg, OpShape.RmReg, 8 * 8);
         else if (op.Kind == OpKind.Cmpxchg8b && (_rex & 8) != 0)
             op.Kind = OpKind.Cmpxchg16b;
     }

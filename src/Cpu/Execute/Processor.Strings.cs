@@ -28,6 +28,9 @@ public abstract partial class Processor
         if (!repeats)
             return Element<TOp, TW>(ref s, ref op, addressSize);
         _codeHit = false;
+        (ulong result, ulong aux) = (s.FlagsResult, s.FlagsAux);
+        if (TOp.Writes && addressSize == 2 && _key.Is64)
+            TruncateIndexes<TOp>(ref s);
         while (true)
         {
             ulong count = Operand.Get(ref s, Registers.Rcx, addressSize);
@@ -44,7 +47,13 @@ public abstract partial class Processor
                 do
                 {
                     if (!Element<TOp, TW>(ref s, ref op, addressSize))
+                    {
+                        // SDM 2B REP: a fault leaves RFLAGS as before the instruction, though RCX, RSI and RDI have moved.
+                        if (TOp.Compares)
+                            (s.FlagsResult, s.FlagsAux) = (result, aux);
                         return false;
+                    }
+
                     Operand.Set(ref s, Registers.Rcx, addressSize, --count);
                     done++;
                 }
@@ -63,6 +72,15 @@ public abstract partial class Processor
 
             s.Remaining--;
         }
+    }
+
+    /// <summary>REP MOVS and STOS with 32-bit addresses clear the upper halves of their index registers even when the count is 0, on Intel's
+    /// processors; the manuals say nothing.</summary>
+    private static void TruncateIndexes<TOp>(ref CpuState s) where TOp : struct, IString
+    {
+        if (TOp.UsesSource)
+            s.Gpr.Rsi = (uint)s.Gpr.Rsi;
+        s.Gpr.Rdi = (uint)s.Gpr.Rdi;
     }
 
     private static bool Ends(ref CpuState s, in Op op) => Flags.Zero(ref s) == ((op.Form & OpForm.Repne) != 0);

@@ -137,11 +137,18 @@ internal static class RestHandlers
         ulong lower = Operand.ReadAt<TW>(ref s, ref op, p, p.LinearOrPoison(ref s, ref op, segment, offset, bytes, false));
         if (s.Attention != 0)
             return;
+        // Below the lower bound the upper one is not read, as on Intel's processors.
+        long index = (long)TW.SignExtend(TW.Get(ref s, op.Reg));
+        if (index < (long)TW.SignExtend(lower))
+        {
+            p.Raise(ref s, ref op, ExceptionVector.BoundRange);
+            return;
+        }
+
         ulong upper = Operand.ReadAt<TW>(ref s, ref op, p, p.LinearOrPoison(ref s, ref op, segment, offset + (ulong)bytes, bytes, false));
         if (s.Attention != 0)
             return;
-        long index = (long)TW.SignExtend(TW.Get(ref s, op.Reg));
-        if (index < (long)TW.SignExtend(lower) || index > (long)TW.SignExtend(upper))
+        if (index > (long)TW.SignExtend(upper))
         {
             p.Raise(ref s, ref op, ExceptionVector.BoundRange);
             return;

@@ -35,8 +35,8 @@ internal static class SegmentInstructions
         int size = OpAccess.Size(ref op);
         ulong top = Stacks.Moved(ref s, (ulong)-size);
 
-        // SDM 2B PUSH lets a processor write 16 bits only or the zero-extended selector; APM 3 PUSH has the latter alone.
-        if (!p.TryWrite(ref s, SegmentNumber.Ss, top & Modes.StackMask(ref s), size, selector))
+        // SDM 2B PUSH: with an operand size of 32 bits "all recent Intel Core and Intel Atom processors perform a 16-bit move"; APM 3 PUSH zero-extends.
+        if (!p.TryWrite(ref s, SegmentNumber.Ss, top & Modes.StackMask(ref s), size == 4 ? 2 : size, selector))
             return;
         s.Gpr.Rsp = top;
         p.Finish(ref s, ref op);
@@ -46,7 +46,9 @@ internal static class SegmentInstructions
     {
         Faults.Begin(ref s, ref op);
         var number = (SegmentNumber)op.Immediate;
-        if (!p.TryRead(ref s, SegmentNumber.Ss, s.Gpr.Rsp & Modes.StackMask(ref s), OpAccess.Size(ref op), out ulong selector))
+
+        // Two bytes are read whatever the operand size, as on Intel's processors: the rest of the slot may lie in a missing page.
+        if (!p.TryRead(ref s, SegmentNumber.Ss, s.Gpr.Rsp & Modes.StackMask(ref s), 2, out ulong selector))
             return;
         ulong top = Stacks.Moved(ref s, (ulong)OpAccess.Size(ref op)), next = p.NextRip(ref s, ref op);
         if (!SegmentLoad.TryLoad(ref s, p, number, (ushort)selector))

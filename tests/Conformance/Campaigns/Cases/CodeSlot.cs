@@ -65,7 +65,7 @@ public sealed class CodeSlot
     public uint VectorsUsed { get; }
 
     /// <summary>Whether it is a string instruction that repeats: the processor may come back before it is done.</summary>
-    public bool Repeats => Instruction.HasRepPrefix || Instruction.HasRepnePrefix;
+    public bool Repeats => Instruction.IsStringInstruction && (Instruction.HasRepPrefix || Instruction.HasRepnePrefix);
 
     /// <summary>Whether its access to memory is locked.</summary>
     public bool IsLocked { get; }
@@ -89,6 +89,9 @@ public sealed class CodeSlot
     /// <summary>RIP at the start: a linear address, or an offset in the 16-bit code segment.</summary>
     public ulong StartRip => Mode == CodeMode.Bits16 ? Offset : OracleMap.Code + Offset;
 
+    /// <summary>RIP after the code.</summary>
+    public ulong EndRip => StartRip + (uint)Bytes.Length;
+
     /// <summary>Writes the code and the jump that ends the case.</summary>
     public void WriteTo(Span<byte> code)
     {
@@ -96,6 +99,14 @@ public sealed class CodeSlot
         int end = (int)Offset + Bytes.Length;
         if (end + 8 <= code.Length)
             NativeOracle.WriteEnd(code[end..], OracleMap.Code + (uint)end, Mode switch { CodeMode.Bits64 => 64, CodeMode.Bits32 => 32, _ => 16 });
+    }
+
+    /// <summary>Writes what hv's side executes: a repeated string instruction is followed by HLT, whose #GP tells that it is done.</summary>
+    public void WriteGuest(Span<byte> code)
+    {
+        WriteTo(code);
+        if (Repeats)
+            code[(int)Offset + Bytes.Length] = 0xF4;
     }
 
     /// <summary>Sets the selectors and entry of a record as the slot's mode and way demand.</summary>

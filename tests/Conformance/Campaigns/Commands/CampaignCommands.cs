@@ -74,7 +74,12 @@ public static class CampaignCommands
         Console.WriteLine("outcomes on silicon:");
         Console.WriteLine(tally.Histogram());
         foreach ((string what, long count) in tally.VendorDifferences)
+        {
             Console.WriteLine($"makers differ, {count:N0} cases: {what}");
+            foreach (Finding example in result.Examples.GetValueOrDefault(what) ?? [])
+                Console.WriteLine($"  {example.Instruction}\n    {example.Line}\n    {example.Difference}");
+        }
+
         Console.WriteLine($"differences: {tally.Differences:N0}");
         foreach ((string name, long count) in result.Differences.OrderByDescending(d => d.Value))
             Console.WriteLine($"  {name,-16} {count:N0}");

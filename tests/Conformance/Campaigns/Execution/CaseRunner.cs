@@ -10,7 +10,6 @@ public sealed class CaseRunner : IDisposable
     private readonly CaseRecord[] _ours = new CaseRecord[NativeOracle.Capacity];
     private readonly CodeSlot[] _slots = new CodeSlot[NativeOracle.Capacity];
     private readonly byte[] _data = new byte[OracleMap.DataSize];
-    private readonly byte[] _codeBuffer = new byte[CodeSlot.Stride];
     private int _count;
 
     /// <summary>Starts both sides.</summary>
@@ -28,6 +27,9 @@ public sealed class CaseRunner : IDisposable
     /// <summary>Called for each difference with the case's index and what differs.</summary>
     public Action<int, string>? OnDifference { get; set; }
 
+    /// <summary>Called for each case on which makers differ.</summary>
+    public Action<int, VendorDifference, string>? OnVendorDifference { get; set; }
+
     /// <summary>Cases added so far.</summary>
     public int Count => _count;
 
@@ -40,11 +42,8 @@ public sealed class CaseRunner : IDisposable
     /// <summary>Places a slot's code on both sides.</summary>
     public void Place(CodeSlot slot)
     {
-        int room = Math.Min(CodeSlot.Stride, OracleMap.CodeSize - (int)slot.Offset);
-        Span<byte> target = Native.Code.Slice((int)slot.Offset, room);
         slot.WriteTo(Native.Code);
-        target.CopyTo(_codeBuffer);
-        Software.WriteCode((int)slot.Offset, _codeBuffer.AsSpan(0, room));
+        Software.Place(slot);
     }
 
     /// <summary>Adds a case of a placed slot and returns its record, to be filled.</summary>
@@ -71,7 +70,7 @@ public sealed class CaseRunner : IDisposable
         ReadOnlySpan<CaseRecord> inputs = Native.Inputs;
         for (int i = 0; i < _count; i++)
         {
-            Software.Execute(in inputs[i], _slots[i].DisturbsSegments, ref _ours[i], repeats: _slots[i].Repeats);
+            Software.Execute(in inputs[i], _slots[i].DisturbsSegments, ref _ours[i], stop: _slots[i].EndRip, repeats: _slots[i].Repeats);
             Perturbation?.Apply(_slots[i], in inputs[i], ref _ours[i]);
         }
 
@@ -102,6 +101,7 @@ public sealed class CaseRunner : IDisposable
             if (VendorDifferences.Find(slot, in inputs[i], in silicon, in ours) is { } known)
             {
                 tally.CountVendorDifference(known.What);
+                OnVendorDifference?.Invoke(i, known, difference);
                 continue;
             }
 
@@ -114,17 +114,23 @@ public sealed class CaseRunner : IDisposable
     }
 
     /// <summary>Executes one case on both sides.</summary>
-    /// <returns>What differs, or null; with silicon's and hv's normalised results.</returns>
-    public string? RunOne(CodeSlot slot, in CaseRecord input, out CaseRecord silicon, out CaseRecord ours)
+    /// <param name="slot">The code.</param>
+    /// <param name="input">The state.</param>
+    /// <param name="silicon">Silicon's normalised result.</param>
+    /// <param name="ours">hv's normalised result.</param>
+    /// <param name="wanted">The kind of difference asked for: null for one that is none of <see cref="VendorDifferences"/>.</param>
+    /// <returns>What differs, or null.</returns>
+    public string? RunOne(CodeSlot slot, in CaseRecord input, out CaseRecord silicon, out CaseRecord ours, VendorDifference? wanted = null)
     {
         Begin();
         Place(slot);
         Add(slot) = input;
         string? found = null;
-        Action<int, string>? saved = OnDifference;
-        OnDifference = (_, difference) => found = difference;
+        (Action<int, string>? saved, Action<int, VendorDifference, string>? savedVendor) = (OnDifference, OnVendorDifference);
+        OnDifference = (_, difference) => found = wanted is null ? difference : null;
+        OnVendorDifference = (_, known, difference) => found = known == wanted ? difference : null;
         Run(new Tally());
-        OnDifference = saved;
+        (OnDifference, OnVendorDifference) = (saved, savedVendor);
         silicon = Native.Outputs[0];
         ours = _ours[0];
         return found;

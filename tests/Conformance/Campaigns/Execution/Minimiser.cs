@@ -1,4 +1,5 @@
 using Hv.Conformance.Campaigns.Cases;
+using Hv.Conformance.Campaigns.Forms;
 using Hv.Conformance.Oracle;
 
 namespace Hv.Conformance.Campaigns.Execution;
@@ -7,9 +8,14 @@ namespace Hv.Conformance.Campaigns.Execution;
 public static class Minimiser
 {
     /// <summary>Reduces a case and words it as a finding.</summary>
-    public static Finding Reduce(CaseRunner runner, CodeSlot slot, CaseRecord input, string difference)
+    /// <param name="runner">Both sides.</param>
+    /// <param name="slot">The code.</param>
+    /// <param name="input">The state.</param>
+    /// <param name="difference">What differed.</param>
+    /// <param name="known">The kind of vendor difference it is, or null.</param>
+    public static Finding Reduce(CaseRunner runner, CodeSlot slot, CaseRecord input, string difference, VendorDifference? known = null)
     {
-        string? now = runner.RunOne(slot, in input, out CaseRecord silicon, out _);
+        string? now = runner.RunOne(slot, in input, out CaseRecord silicon, out _, known);
         if (now is null)
         {
             // It needs its neighbours in the batch: say so instead of losing it.
@@ -17,7 +23,7 @@ public static class Minimiser
         }
 
         difference = now;
-        var wanted = new Goal(silicon.Vector, [.. Comparison.Kind(now).Split(' ')]);
+        var wanted = new Goal(silicon.Vector, [.. Comparison.Kind(now).Split(' ')], known);
         CaseRecord plain = CaseText.Default(slot.Mode);
         for (int i = 0; i < 16; i++)
         {
@@ -88,7 +94,7 @@ public static class Minimiser
     private static void Try(CaseRunner runner, CodeSlot slot, CaseRecord tried, Goal wanted, ref CaseRecord input, ref CaseRecord silicon,
         ref string difference)
     {
-        if (runner.RunOne(slot, in tried, out CaseRecord result, out _) is not { } still || result.Vector != wanted.Vector
+        if (runner.RunOne(slot, in tried, out CaseRecord result, out _, wanted.Known) is not { } still || result.Vector != wanted.Vector
             || !wanted.Names.IsSupersetOf(Comparison.Kind(still).Split(' ')))
             return;
         input = tried;
@@ -97,7 +103,7 @@ public static class Minimiser
     }
 
     /// <summary>What must stay: silicon's outcome, and nothing that did not differ before.</summary>
-    private sealed record Goal(uint Vector, HashSet<string> Names);
+    private sealed record Goal(uint Vector, HashSet<string> Names, VendorDifference? Known);
 
     private static Finding Word(CodeSlot slot, in CaseRecord input, in CaseRecord silicon, string difference) =>
         new(slot.Instruction.ToString(), slot.Instruction.Mnemonic.ToString(), CaseText.Format(slot, in input, in silicon), difference);

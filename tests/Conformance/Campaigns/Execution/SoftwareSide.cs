@@ -13,10 +13,12 @@ namespace Hv.Conformance.Campaigns.Execution;
 /// <summary>Executes cases on hv's software processor.</summary>
 public sealed unsafe class SoftwareSide : IDisposable
 {
+    private const long MostPieces = 4096;
     private readonly GuestMemory _memory = GuestWorld.BuildMemory();
     private readonly Processor<Witness> _processor;
     private readonly byte* _firstData, _secondData;
-    private ushort _code = ushort.MaxValue;
+    private readonly byte[] _code = new byte[OracleMap.CodeSize];
+    private ushort _selector = ushort.MaxValue;
     private bool _alignment;
 
     /// <summary>Makes a processor of the most capable model over a world like the worker's.</summary>
@@ -34,10 +36,12 @@ public sealed unsafe class SoftwareSide : IDisposable
 
     private Span<byte> SecondPage => new(_secondData, OracleMap.PageSize);   // SAFETY: as in the constructor
 
-    /// <summary>Writes code at an offset from <see cref="OracleMap.Code"/>.</summary>
-    public void WriteCode(int offset, ReadOnlySpan<byte> bytes)
+    /// <summary>Places a slot's code.</summary>
+    public void Place(CodeSlot slot)
     {
-        _memory.TryWrite(new Gpa(GuestWorld.CodePages + (ulong)offset), bytes);
+        slot.WriteGuest(_code);
+        int room = Math.Min(CodeSlot.Stride, OracleMap.CodeSize - (int)slot.Offset);
+        _memory.TryWrite(new Gpa(GuestWorld.CodePages + slot.Offset), _code.AsSpan((int)slot.Offset, room));
     }
 
     /// <summary>Writes code at an offset from <see cref="OracleMap.WritableCode"/>.</summary>
@@ -70,7 +74,8 @@ public sealed unsafe class SoftwareSide : IDisposable
     /// <param name="output">The state reached.</param>
     /// <param name="limit">The most instructions.</param>
     /// <param name="stop">The RIP at which a block ends.</param>
-    /// <param name="repeats">Whether the one instruction is a repeated string instruction, which the processor may leave before it is done.</param>
+    /// <param name="repeats">Whether the one instruction is a repeated string instruction, which takes several pieces and is followed by HLT at
+    /// <paramref name="stop"/>.</param>
     public void Execute(in CaseRecord input, bool disturbsSegments, ref CaseRecord output, int limit = 1, ulong stop = ulong.MaxValue, bool repeats = false)
     {
         ref CpuState s = ref _processor.State;
@@ -81,17 +86,17 @@ public sealed unsafe class SoftwareSide : IDisposable
         s.Gpr.Rflags = input.Rflags & ~TrapFlag;
         ushort code = input.Cs == 0 ? OracleMap.Code64 : input.Cs;
         bool alignment = (input.Rflags & AlignmentFlag) != 0;
-        if (code != _code || alignment != _alignment)
+        if (code != _selector || alignment != _alignment)
         {
             GuestWorld.SetSystem(ref s.Sys);
             GuestWorld.SetSegments(ref s.Sys, code);
-            _code = code;
+            _selector = code;
             _alignment = alignment;
             _processor.ModeChanged(ref s);
         }
 
         if (disturbsSegments)
-            _code = ushort.MaxValue;
+            _selector = ushort.MaxValue;
         bool extended = input.HasExtended != 0;
         if (extended)
             SoftwareExtended.Load(ref s.Fpu, in input.Extended);
@@ -100,7 +105,6 @@ public sealed unsafe class SoftwareSide : IDisposable
         memory[128..256].CopyTo(SecondPage);
         memory[256..].CopyTo(SecondPage[^64..]);
 
-        ulong before = input.Registers[1];
         output.Rip = 0;
         output.ErrorCode = 0;
         output.Address = 0;
@@ -108,21 +112,16 @@ public sealed unsafe class SoftwareSide : IDisposable
         output.Vector = Outcome.Completed;
         for (int i = 0; i < limit && s.Gpr.Rip != stop; i++)
         {
-            RunResult result = _processor.Run(1);
+            RunResult result = _processor.Run(repeats ? MostPieces : 1);
             if (result == RunResult.Budget)
-            {
-                if (repeats && s.Gpr.Rip == input.Rip && s.Gpr.Rcx != before)
-                    i--;
-                before = s.Gpr.Rcx;
                 continue;
-            }
-
-            output.Vector = result == RunResult.Event ? Describe(ref output) : Outcome.WorkerDied;
+            if (!repeats || s.Gpr.Rip != stop)
+                output.Vector = result == RunResult.Event ? Describe(ref output) : Outcome.WorkerDied;
             break;
         }
 
         if ((s.Gpr.Rflags & AlignmentFlag) != 0 != alignment)
-            _code = ushort.MaxValue;
+            _selector = ushort.MaxValue;
         output.Rip += s.Gpr.Rip;
         output.Rflags = s.Gpr.Rflags;
         new ReadOnlySpan<ulong>(System.Runtime.CompilerServices.Unsafe.AsPointer(ref s.Gpr.Rax), 16).CopyTo(output.Registers);
@@ -148,8 +147,8 @@ public sealed unsafe class SoftwareSide : IDisposable
             return Outcome.SystemCall;
         output.ErrorCode = e.HasErrorCode ? (uint)e.Value : 0;
         output.Address = e.Address;
-        // #BP and #OF are traps: silicon reports the next instruction (SDM 3A 6.15).
-        if (e.Index is 3 or 4)
+        // #BP and #OF are traps, and so is the #DB of INT1: silicon reports the next instruction (SDM 3A 6.15).
+        if (e.Index is 1 or 3 or 4)
             output.Rip = e.Length;
         return e.Index;
     }

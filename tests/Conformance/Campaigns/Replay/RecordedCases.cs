@@ -24,14 +24,10 @@ public static class RecordedCases
     public static string? Run(SoftwareSide software, string line)
     {
         (CodeSlot slot, CaseRecord input, CaseRecord silicon) = CaseText.Parse(line, Offset);
-        Span<byte> code = stackalloc byte[CodeSlot.Stride];
-        code.Clear();
-        slot.Bytes.CopyTo(code);
-        NativeOracle.WriteEnd(code[slot.Bytes.Length..], OracleMap.Code + Offset + (uint)slot.Bytes.Length, (int)slot.Mode);
         software.ClearData();
-        software.WriteCode((int)Offset, code);
+        software.Place(slot);
         CaseRecord ours = default;
-        software.Execute(in input, slot.DisturbsSegments, ref ours, repeats: slot.Repeats);
+        software.Execute(in input, slot.DisturbsSegments, ref ours, stop: slot.EndRip, repeats: slot.Repeats);
         Comparison.NormaliseOurs(ref ours, slot);
         return Comparison.Difference(in input, in silicon, in ours, slot);
     }

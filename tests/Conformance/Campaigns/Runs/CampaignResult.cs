@@ -10,6 +10,7 @@ public sealed class CampaignResult
     private readonly SortedDictionary<string, long> _differences = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _kinds = [];
     private readonly List<Finding> _findings = [];
+    private readonly Dictionary<string, List<Finding>> _examples = new(StringComparer.Ordinal);
 
     /// <summary>All cases.</summary>
     public Tally Tally { get; } = new();
@@ -25,6 +26,9 @@ public sealed class CampaignResult
 
     /// <summary>The first findings of each mnemonic, minimised.</summary>
     public IReadOnlyList<Finding> Findings => _findings;
+
+    /// <summary>Some cases of each kind of <see cref="Forms.VendorDifferences"/> that came up.</summary>
+    public IReadOnlyDictionary<string, List<Finding>> Examples => _examples;
 
     /// <summary>Adds a batch's numbers.</summary>
     public void Add(Tally tally, IReadOnlyDictionary<string, long> cases)
@@ -60,6 +64,28 @@ public sealed class CampaignResult
             _kinds[$"{mnemonic} {kind}"] = ofKind + 1;
             _kinds[mnemonic] = kept + 1;
             return true;
+        }
+    }
+
+    /// <summary>Whether a case on which makers differ should be kept as an example.</summary>
+    public bool NoteExample(string what)
+    {
+        lock (_gate)
+        {
+            int count = _kinds.GetValueOrDefault(what) + 1;
+            _kinds[what] = count;
+            return count <= 3;
+        }
+    }
+
+    /// <summary>Keeps an example.</summary>
+    public void KeepExample(string what, Finding finding)
+    {
+        lock (_gate)
+        {
+            if (!_examples.TryGetValue(what, out List<Finding>? list))
+                _examples[what] = list = [];
+            list.Add(finding);
         }
     }
 
