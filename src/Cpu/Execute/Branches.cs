@@ -42,12 +42,6 @@ internal static class BranchHandlers
         ulong target = Operand.Read<TW>(ref s, ref op, p);
         if (s.Attention != 0)
             return;
-        if (!p.IsBranchTarget(ref s, target))
-        {
-            p.Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);
-            return;
-        }
-
         ulong pointer = TStack.Wrap(TStack.Pointer(ref s) - (ulong)(TW.Bits / 8));
         ulong at = TStack.Linear(ref s, ref op, p, pointer, TW.Bits / 8, true);
         ulong next = s.BlockRip + op.RipDelta + op.Length;
@@ -56,8 +50,26 @@ internal static class BranchHandlers
             TW.Store((nint)at + entry.Addend, next);
         else if (!p.StoreStackSlow(ref s, ref op, at, TW.Bits / 8, next))
             return;
+
+        // The return address is stored before the target is checked, as on both makers' processors; the manuals' pseudo-code has it the other way.
+        if (!p.IsBranchTarget(ref s, target))
+        {
+            p.Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);
+            return;
+        }
+
         TStack.SetPointer(ref s, pointer);
         Threading.Jump(ref s, p, target);
+    }
+
+    /// <summary>A direct CALL whose target may not be executed stores the return address and then faults.</summary>
+    [MethodImpl(Threading.Handler)]
+    internal static void CallBadTarget<TW, TStack>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth where TStack : struct, IStack
+    {
+        ulong pointer = TStack.Wrap(TStack.Pointer(ref s) - (ulong)(TW.Bits / 8));
+        ulong at = TStack.Linear(ref s, ref op, p, pointer, TW.Bits / 8, true);
+        if (p.StoreStackSlow(ref s, ref op, at, TW.Bits / 8, s.BlockRip + op.RipDelta + op.Length))
+            p.Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -139,7 +151,7 @@ internal static class BranchHandlers
     {
         if (op.Kind is >= OpKind.Jo and <= OpKind.Jg)
             return ConditionalHandlers.Holds(ref s, op.Kind - OpKind.Jo);
-        if (op.Kind is OpKind.Call or OpKind.Jmp)
+        if (op.Kind == OpKind.Jmp)
             return true;
         int size = (int)(op.Form & OpForm.AddressMask) >> 2;
         ulong count = Operand.Get(ref s, Registers.Rcx, size + 1);
@@ -161,12 +173,12 @@ internal static unsafe class BranchBinder
     {
         delegate*<ref CpuState, ref Op, Processor, void> handler;
         if (OpInfo.Targets(op.Kind) != 0 && (context.Key.Is64 ? !Processor.IsCanonical(op.Immediate) : op.Immediate > context.Limit))
-            return Control.BadTarget;
+            return op.Kind == OpKind.Call ? Stack(in op, context, badTarget: true) : Control.BadTarget;
 
         switch (op.Kind)
         {
             case OpKind.Call or OpKind.CallIndirect or OpKind.Ret:
-                return op.SizeLog2 switch { 1 => Stack<W16>(op.Kind, context), 2 => Stack<W32>(op.Kind, context), _ => Stack<W64>(op.Kind, context) };
+                return Stack(in op, context, badTarget: false);
             case OpKind.Jmp:
                 handler = &BranchHandlers.Jmp;
                 return (nint)handler;
@@ -187,18 +199,26 @@ internal static unsafe class BranchBinder
         return (nint)handler;
     }
 
-    private static nint Stack<TW>(OpKind kind, BindContext context) where TW : struct, IWidth => context.StackForm switch
+    private static nint Stack(in Op op, BindContext context, bool badTarget) => op.SizeLog2 switch
     {
-        0 => Stack<TW, Stack64>(kind),
-        1 => Stack<TW, Stack32>(kind),
-        2 => Stack<TW, StackSegmented32>(kind),
-        _ => Stack<TW, Stack16>(kind),
+        1 => Stack<W16>(op.Kind, context, badTarget),
+        2 => Stack<W32>(op.Kind, context, badTarget),
+        _ => Stack<W64>(op.Kind, context, badTarget),
     };
 
-    private static nint Stack<TW, TStack>(OpKind kind) where TW : struct, IWidth where TStack : struct, IStack
+    private static nint Stack<TW>(OpKind kind, BindContext context, bool badTarget) where TW : struct, IWidth => context.StackForm switch
+    {
+        0 => Stack<TW, Stack64>(kind, badTarget),
+        1 => Stack<TW, Stack32>(kind, badTarget),
+        2 => Stack<TW, StackSegmented32>(kind, badTarget),
+        _ => Stack<TW, Stack16>(kind, badTarget),
+    };
+
+    private static nint Stack<TW, TStack>(OpKind kind, bool badTarget) where TW : struct, IWidth where TStack : struct, IStack
     {
         delegate*<ref CpuState, ref Op, Processor, void> handler = kind switch
         {
+            OpKind.Call when badTarget => &BranchHandlers.CallBadTarget<TW, TStack>,
             OpKind.Call => &BranchHandlers.Call<TW, TStack>,
             OpKind.CallIndirect => &BranchHandlers.CallIndirect<TW, TStack>,
             _ => &BranchHandlers.Ret<TW, TStack>,

@@ -90,11 +90,7 @@ public abstract partial class Processor
     {
         int size = TW.Bits / 8;
         ulong source = Operand.Get(ref s, Registers.Rsi, addressSize), destination = Operand.Get(ref s, Registers.Rdi, addressSize);
-        ulong from = TOp.UsesSource ? LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, source, size, false) : 0;
-        if (s.Attention != 0)
-            return false;
-        ulong to = TOp.UsesDestination ? LinearOrPoison(ref s, ref op, SegmentNumber.Es, destination, size, TOp.Writes) : 0;
-        if (s.Attention != 0 || !TOp.One<TW>(ref s, ref op, this, from, to))
+        if (!TOp.One<TW>(ref s, ref op, this, source, destination))
             return false;
         ulong step = (s.Gpr.Rflags & RflagsDf) != 0 ? (ulong)-size : (ulong)size;
         if (TOp.UsesSource)

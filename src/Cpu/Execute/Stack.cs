@@ -103,21 +103,27 @@ internal static class StackHandlers
     internal static void Popa<TW, TStack>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth where TStack : struct, IStack
     {
         ulong pointer = TStack.Pointer(ref s);
-        // Read everything first: a fault leaves no trace.
-        for (int register = Registers.Rdi; register >= Registers.Rax; register -= 8)
+        int register = Registers.Rdi;
+        for (; register >= Registers.Rax; register -= 8)
         {
             p.Scratch[register / 8] = PopAt<TW, TStack>(ref s, ref op, p, pointer);
             if (s.Attention != 0)
-                return;
+                break;
             pointer = TStack.Wrap(pointer + (ulong)(TW.Bits / 8));
         }
 
-        for (int register = Registers.Rax; register <= Registers.Rdi; register += 8)
+        // A fault leaves RSP, but the registers popped before it stay changed, as on both makers' processors. An access that a device answers
+        // leaves nothing: the instruction begins again.
+        if (s.Attention is not (0 or Attention.Fault))
+            return;
+        for (int popped = Registers.Rdi; popped > register; popped -= 8)
         {
-            if (register != Registers.Rsp)
-                TW.Set(ref s, register, p.Scratch[register / 8]);
+            if (popped != Registers.Rsp)
+                TW.Set(ref s, popped, p.Scratch[popped / 8]);
         }
 
+        if (s.Attention != 0)
+            return;
         TStack.SetPointer(ref s, pointer);
         Threading.Next(ref s, ref op, p);
     }

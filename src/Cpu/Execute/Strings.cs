@@ -18,7 +18,7 @@ internal interface IString
     /// <summary>Whether REPE and REPNE end the instruction by ZF.</summary>
     static abstract bool Compares { get; }
 
-    /// <summary>Works on one element at linear addresses. False: return at once, nothing has changed.</summary>
+    /// <summary>Works on one element at offsets in the source's segment and ES. False: return at once, nothing has changed.</summary>
     static abstract bool One<TW>(ref CpuState s, ref Op op, Processor p, ulong source, ulong destination) where TW : struct, IWidth;
 
     /// <summary>Works on up to <paramref name="count"/> elements in ascending host memory that no page ends inside, as if one after the
@@ -36,8 +36,8 @@ internal readonly struct MovsOp : IString
 
     public static bool One<TW>(ref CpuState s, ref Op op, Processor p, ulong source, ulong destination) where TW : struct, IWidth
     {
-        ulong value = Operand.ReadAt<TW>(ref s, ref op, p, source);
-        return s.Attention == 0 && Operand.WriteAt<TW>(ref s, ref op, p, destination, value);
+        ulong value = StringOperand.Source<TW>(ref s, ref op, p, source);
+        return s.Attention == 0 && StringOperand.Store<TW>(ref s, ref op, p, destination, value);
     }
 
     public static int Many<TW>(ref CpuState s, ref Op op, nint source, nint destination, int count) where TW : struct, IWidth
@@ -69,7 +69,7 @@ internal readonly struct StosOp : IString
     public static bool Compares => false;
 
     public static bool One<TW>(ref CpuState s, ref Op op, Processor p, ulong source, ulong destination) where TW : struct, IWidth =>
-        Operand.WriteAt<TW>(ref s, ref op, p, destination, TW.Get(ref s, Registers.Rax));
+        StringOperand.Store<TW>(ref s, ref op, p, destination, TW.Get(ref s, Registers.Rax));
 
     public static int Many<TW>(ref CpuState s, ref Op op, nint source, nint destination, int count) where TW : struct, IWidth
     {
@@ -87,7 +87,7 @@ internal readonly struct LodsOp : IString
 
     public static bool One<TW>(ref CpuState s, ref Op op, Processor p, ulong source, ulong destination) where TW : struct, IWidth
     {
-        ulong value = Operand.ReadAt<TW>(ref s, ref op, p, source);
+        ulong value = StringOperand.Source<TW>(ref s, ref op, p, source);
         if (s.Attention != 0)
             return false;
         TW.Set(ref s, Registers.Rax, value);
@@ -110,7 +110,7 @@ internal readonly struct ScasOp : IString
 
     public static bool One<TW>(ref CpuState s, ref Op op, Processor p, ulong source, ulong destination) where TW : struct, IWidth
     {
-        ulong value = Operand.ReadAt<TW>(ref s, ref op, p, destination);
+        ulong value = StringOperand.Destination<TW>(ref s, ref op, p, destination);
         if (s.Attention != 0)
             return false;
         CmpOp.Apply<TW, LiveFlags>(ref s, TW.Get(ref s, Registers.Rax), value);
@@ -136,10 +136,11 @@ internal readonly struct CmpsOp : IString
 
     public static bool One<TW>(ref CpuState s, ref Op op, Processor p, ulong source, ulong destination) where TW : struct, IWidth
     {
-        ulong a = Operand.ReadAt<TW>(ref s, ref op, p, source);
+        // ES:RDI is read first, as on Intel's processors; the manuals fix no order.
+        ulong b = StringOperand.Destination<TW>(ref s, ref op, p, destination);
         if (s.Attention != 0)
             return false;
-        ulong b = Operand.ReadAt<TW>(ref s, ref op, p, destination);
+        ulong a = StringOperand.Source<TW>(ref s, ref op, p, source);
         if (s.Attention != 0)
             return false;
         CmpOp.Apply<TW, LiveFlags>(ref s, a, b);
@@ -162,6 +163,28 @@ internal readonly struct CmpsOp : IString
 
         CmpOp.Apply<TW, LiveFlags>(ref s, TW.Load(source + (done - 1) * size), TW.Load(destination + (done - 1) * size));
         return done;
+    }
+}
+
+/// <summary>Access to one element, its segment checks included. An attention is recorded where it fails.</summary>
+internal static class StringOperand
+{
+    internal static ulong Source<TW>(ref CpuState s, ref Op op, Processor p, ulong offset) where TW : struct, IWidth =>
+        Read<TW>(ref s, ref op, p, (SegmentNumber)op.Segment, offset);
+
+    internal static ulong Destination<TW>(ref CpuState s, ref Op op, Processor p, ulong offset) where TW : struct, IWidth =>
+        Read<TW>(ref s, ref op, p, SegmentNumber.Es, offset);
+
+    internal static bool Store<TW>(ref CpuState s, ref Op op, Processor p, ulong offset, ulong value) where TW : struct, IWidth
+    {
+        ulong linear = p.LinearOrPoison(ref s, ref op, SegmentNumber.Es, offset, TW.Bits / 8, true);
+        return s.Attention == 0 && Operand.WriteAt<TW>(ref s, ref op, p, linear, value);
+    }
+
+    private static ulong Read<TW>(ref CpuState s, ref Op op, Processor p, SegmentNumber segment, ulong offset) where TW : struct, IWidth
+    {
+        ulong linear = p.LinearOrPoison(ref s, ref op, segment, offset, TW.Bits / 8, false);
+        return s.Attention == 0 ? Operand.ReadAt<TW>(ref s, ref op, p, linear) : 0;
     }
 }
 

@@ -24,6 +24,7 @@ public static class ExtendedForms
     {
         OpCodeInfo opcode = code.ToOpCode();
         return opcode.IsInstruction && !_general.Contains(opcode.Mnemonic)
-            && (opcode.Mnemonic == Mnemonic.Wait || !code.CpuidFeatures().Any(_without.Contains));
+            && (opcode.Mnemonic == Mnemonic.Wait || code.CpuidFeatures().Contains(CpuidFeature.FPU)
+                || !code.CpuidFeatures().Any(_without.Contains));
     }
 }

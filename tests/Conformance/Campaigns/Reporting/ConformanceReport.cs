@@ -60,11 +60,13 @@ public static class ConformanceReport
     private static void Makers(StringBuilder text, IReadOnlyList<RunRecord> runs)
     {
         text.AppendLine("\n## Where makers' processors differ\n\nA differing case of one of these kinds is counted here and not as a " +
-            "difference.\n\n| what | silicon of these runs | hv | manuals | cases |\n|---|---|---|---|---|");
+            "difference.\n\n| what | whose processors | do | hv | manuals | cases |\n|---|---|---|---|---|---|");
         foreach (VendorDifference difference in VendorDifferences.All)
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {difference.What} | {difference.Silicon} | {difference.Ours} | " +
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {difference.What} | {Whose(difference.Maker)} | {difference.Silicon} | {difference.Ours} | " +
                 $"{difference.Citation} | {runs.Sum(r => r.VendorDifferences.GetValueOrDefault(difference.What)):N0} |");
     }
+
+    private static string Whose(Maker maker) => maker switch { Maker.Intel => "Intel's", Maker.Amd => "AMD's", _ => "both" };
 
     private static void Instructions(StringBuilder text, RunRecord run)
     {

@@ -1,11 +1,26 @@
 using System.Runtime.Intrinsics.X86;
 using System.Text;
+using Hv.Conformance.Campaigns.Forms;
 
 namespace Hv.Conformance.Campaigns.Reporting;
 
 /// <summary>Names this machine's processor.</summary>
 public static class HostProcessor
 {
+    /// <summary>Its maker (SDM 2A CPUID, leaf 0); Any where it is neither.</summary>
+    public static Maker Maker()
+    {
+        if (!X86Base.IsSupported)
+            return Forms.Maker.Any;
+        (_, int b, _, _) = X86Base.CpuId(0, 0);
+        return Encoding.ASCII.GetString(BitConverter.GetBytes(b)) switch
+        {
+            "Genu" => Forms.Maker.Intel,
+            "Auth" => Forms.Maker.Amd,
+            _ => Forms.Maker.Any,
+        };
+    }
+
     /// <summary>The brand string with family, model and stepping (SDM 2A CPUID).</summary>
     public static string Name()
     {
