@@ -135,8 +135,14 @@ public static class ExtendedShape
             case Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr when !random.OneIn(16):
                 Put(ref record, slot, 0, (uint)random.Next() & 0xFFFF);
                 break;
-            case Mnemonic.Fxrstor or Mnemonic.Fxrstor64 when !random.OneIn(16):
-                Put(ref record, slot, 24, (uint)random.Next() & 0xFFFF);
+            case Mnemonic.Fxrstor or Mnemonic.Fxrstor64:
+                // FIP stays canonical: how far a processor's pointers reach decides what it loads otherwise.
+                Put(ref record, slot, 12, (uint)random.Below(0x8000));
+                if (!random.OneIn(16))
+                    Put(ref record, slot, 24, (uint)random.Next() & 0xFFFF);
+                break;
+            case Mnemonic.Xrstor or Mnemonic.Xrstor64:
+                Put(ref record, slot, 12, (uint)random.Below(0x8000));
                 break;
         }
 

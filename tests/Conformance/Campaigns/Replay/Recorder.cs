@@ -23,6 +23,8 @@ public static class Recorder
             CaseRecord input = default;
             states.Fill(ref input, slot, random);
             KeepUsed(ref input, slot);
+            if (slot.HasExtended)
+                KeepUsedExtended(ref input.Extended, slot);
             runner.RunOne(slot, in input, out CaseRecord silicon, out CaseRecord ours);
             // What makers differ on is no expectation.
             if (Comparison.Difference(in input, in silicon, in ours, slot) is null && !Comparison.TouchesWorker(in ours))
@@ -46,7 +48,7 @@ public static class Recorder
         foreach (UsedMemory memory in slot.Memory)
         {
             ulong? address = memory.GetVirtualAddress(0, Value(input));
-            int size = Math.Clamp(memory.MemorySize.GetSize(), 1, 32);
+            int size = Math.Max(memory.MemorySize.GetSize(), 1);
             long window = (long)((uint)(address ?? 0) - OracleMap.Window);
             long edge = (long)((uint)(address ?? 0) - OracleMap.Edge);
             if (window >= 0 && window < OracleMap.WindowSize)
@@ -56,6 +58,40 @@ public static class Recorder
         }
 
         input.Memory = kept;
+    }
+
+    /// <summary>The same for x87 and vector registers. Instructions that store the whole state keep all of it.</summary>
+    private static void KeepUsedExtended(ref ExtendedState state, CodeSlot slot)
+    {
+        Instruction instruction = slot.Instruction;
+        if (instruction.Mnemonic is Mnemonic.Fnsave or Mnemonic.Frstor or Mnemonic.Fxsave or Mnemonic.Fxsave64 or Mnemonic.Fxrstor
+            or Mnemonic.Fxrstor64 || instruction.CpuidFeatures.Any(f => f is CpuidFeature.XSAVE or CpuidFeature.XSAVEOPT or CpuidFeature.XSAVEC))
+            return;
+        if (instruction.Mnemonic is not Mnemonic.Fnstenv)
+        {
+            state.Opcode = 0;
+            state.InstructionPointer = state.OperandPointer = 0;
+        }
+
+        uint stack = instruction.CpuidFeatures.Contains(CpuidFeature.FPU) ? 3u : 0;
+        for (int i = 0; i < instruction.OpCount; i++)
+        {
+            if (instruction.GetOpKind(i) != OpKind.Register)
+                continue;
+            Register register = instruction.GetOpRegister(i);
+            if (register.IsST())
+                stack |= 1u << register.GetNumber();
+            else if (register.IsMM())
+                stack |= 1u << (register.GetNumber() - state.Top & 7);
+        }
+
+        for (int i = 0; i < 16; i++)
+        {
+            if (i < 8 && (stack >> i & 1) == 0)
+                state.Stack[i] = default;
+            if ((slot.VectorsUsed >> i & 1) == 0)
+                state.Xmm[i] = state.Upper[i] = default;
+        }
     }
 
     private static void Copy(ref CaseMemory to, in CaseRecord from, int at, int length) =>
