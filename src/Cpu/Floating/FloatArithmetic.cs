@@ -1,7 +1,7 @@
 namespace Hv.Cpu.Floating;
 
 /// <summary>
-/// Addition, multiplication, division and square root on parts: exact 128-bit (or sticky) results that <see cref="FloatRounding"/> rounds once.
+/// Addition, multiplication, division, square root and fused multiply-add on parts: exact 128-bit (or sticky) results that <see cref="FloatRounding"/> rounds once.
 /// </summary>
 public static class FloatArithmetic
 {
@@ -109,7 +109,44 @@ public static class FloatArithmetic
         return FloatResult.Finite(false, (a.Exponent - (odd ? 1 : 0)) / 2, significand);
     }
 
-    /// <summary>Whether an operand is a NaN or unsupported, which settles the result; of two NaNs x87 gives the larger (SDM 1 table 4-7).</summary>
+    /// <summary>a × b + c with one rounding; the signs of product and addend are the caller's. Of several NaNs the first wins.</summary>
+    public static FloatResult MultiplyAdd(in FloatParts a, in FloatParts b, in FloatParts c, ref FloatEnvironment environment)
+    {
+        if (a.IsNan || b.IsNan || c.IsNan)
+        {
+            // An invalid product with a quiet NaN as addend: the NaN, and no exception (SDM 1 14.5.2).
+            if (a.Class == FloatClass.SignalingNan || b.Class == FloatClass.SignalingNan || c.Class == FloatClass.SignalingNan)
+                environment.Flags |= FloatFlags.Invalid;
+            return FloatResult.Exact(Quiet(a.IsNan ? a : b.IsNan ? b : c));
+        }
+
+        bool sign = a.Sign ^ b.Sign;
+        if (a.Class == FloatClass.Infinity || b.Class == FloatClass.Infinity)
+        {
+            if (a.Class == FloatClass.Zero || b.Class == FloatClass.Zero || (c.Class == FloatClass.Infinity && c.Sign != sign))
+                return Invalid(ref environment);
+            RaiseDenormal(in a, in b, in c, ref environment);
+            return FloatResult.Exact(FloatParts.Infinity(sign));
+        }
+
+        RaiseDenormal(in a, in b, in c, ref environment);
+        if (c.Class == FloatClass.Infinity)
+            return FloatResult.Exact(c);
+        if (a.Class == FloatClass.Zero || b.Class == FloatClass.Zero)
+        {
+            return c.Class == FloatClass.Zero
+                ? FloatResult.Exact(FloatParts.Zero(sign == c.Sign ? sign : environment.Rounding == RoundingMode.Down))
+                : FloatResult.Finite(c.Sign, c.Exponent, (UInt128)c.Significand << 64);
+        }
+
+        FloatResult product = Normalised(sign, a.Exponent + b.Exponent + 1, Product(a.Significand, b.Significand));
+        return c.Class == FloatClass.Zero
+            ? product
+            : Sum(product.Sign, product.Exponent, product.Significand, c.Sign, c.Exponent, (UInt128)c.Significand << 64, environment.Rounding);
+    }
+
+    /// <summary>Whether an operand is a NaN or unsupported, which settles the result; x87's and SSE's rules for two NaNs differ (SDM 1 table
+    /// 4-7).</summary>
     internal static bool Special(in FloatParts a, in FloatParts b, ref FloatEnvironment environment, out FloatResult result)
     {
         if (a.Class < FloatClass.QuietNan && b.Class < FloatClass.QuietNan)
@@ -126,7 +163,7 @@ public static class FloatArithmetic
 
         if (a.Class == FloatClass.SignalingNan || b.Class == FloatClass.SignalingNan)
             environment.Flags |= FloatFlags.Invalid;
-        result = FloatResult.Exact(Quiet(Winner(in a, in b)));
+        result = FloatResult.Exact(Quiet(Winner(in a, in b, environment.NanRule)));
         return true;
     }
 
@@ -142,11 +179,17 @@ public static class FloatArithmetic
             environment.Flags |= FloatFlags.Denormal;
     }
 
-    private static FloatParts Winner(in FloatParts a, in FloatParts b)
+    private static void RaiseDenormal(in FloatParts a, in FloatParts b, in FloatParts c, ref FloatEnvironment environment)
+    {
+        if (a.Denormal || b.Denormal || c.Denormal)
+            environment.Flags |= FloatFlags.Denormal;
+    }
+
+    private static FloatParts Winner(in FloatParts a, in FloatParts b, NanRule rule)
     {
         if (!a.IsNan)
             return b;
-        if (!b.IsNan)
+        if (!b.IsNan || rule == NanRule.First)
             return a;
         if (a.Class != b.Class)
             return a.Class == FloatClass.QuietNan ? a : b;

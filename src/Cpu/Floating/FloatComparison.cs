@@ -12,7 +12,8 @@ public enum FloatRelation : byte
 /// <summary>Comparison of values.</summary>
 public static class FloatComparison
 {
-    /// <summary>Compares. A signaling NaN raises invalid; a quiet one too when <paramref name="signaling"/> (FCOM), not otherwise (FUCOM).</summary>
+    /// <summary>Compares. A signaling NaN raises invalid; a quiet one too when <paramref name="signaling"/> (COMISD, CMPLTPD,
+    /// FCOM), not otherwise (UCOMISD, FUCOM).</summary>
     public static FloatRelation Compare(in FloatParts a, in FloatParts b, bool signaling, ref FloatEnvironment environment)
     {
         if (a.Class >= FloatClass.QuietNan || b.Class >= FloatClass.QuietNan)

@@ -68,6 +68,13 @@ public struct FloatParts
         return parts;
     }
 
+    /// <summary>As <see cref="Unpack{TFormat}(ulong)"/>; a denormal counts as a zero of its sign under DAZ.</summary>
+    public static FloatParts Unpack<TFormat>(ulong bits, in FloatEnvironment environment) where TFormat : struct, IFloatFormat
+    {
+        FloatParts parts = Unpack<TFormat>(bits);
+        return parts.Denormal && environment.DenormalsAreZero ? Zero(parts.Sign) : parts;
+    }
+
     /// <summary>Takes an 80-bit value apart. Pseudo-denormals are denormals with the integer bit set; their exponent counts as 1 (SDM 1
     /// 8.2.2).</summary>
     public static FloatParts Unpack(Extended80 value)

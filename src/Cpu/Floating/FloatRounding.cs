@@ -27,12 +27,26 @@ public static class FloatRounding
         if (biased <= 0)
         {
             tiny = biased < 0 || !RoundsToNextPower(sign, significand, fractionBits + 1, environment.Rounding);
+            if (tiny && (environment.Masks & FloatFlags.Underflow) == 0)
+            {
+                // No result is delivered; it is inexact if it is so in the format's precision, its exponent unbounded.
+                environment.Flags |= FloatFlags.Underflow;
+                Keep(sign, significand, fractionBits + 1, ref environment, out _);
+                return signBit;
+            }
+
+            if (tiny && environment.FlushToZero)
+            {
+                environment.Flags |= FloatFlags.Underflow | FloatFlags.Inexact;
+                return signBit;
+            }
+
             significand = ShiftRightSticky(significand, 1 - biased);
             biased = 0;
         }
 
         ulong kept = Keep(sign, significand, fractionBits + 1, ref environment, out bool inexact);
-        if (tiny && (inexact || (environment.Masks & FloatFlags.Underflow) == 0))
+        if (tiny && inexact)
             environment.Flags |= FloatFlags.Underflow;
         if (biased == 0)
         {
@@ -186,7 +200,8 @@ public static class FloatRounding
 
     private static ulong Overflowed<TFormat>(bool sign, int maximum, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat
     {
-        environment.Flags |= FloatFlags.Overflow | FloatFlags.Inexact;
+        // Inexact by itself only where the infinity or the largest number is delivered.
+        environment.Flags |= (environment.Masks & FloatFlags.Overflow) != 0 ? FloatFlags.Overflow | FloatFlags.Inexact : FloatFlags.Overflow;
         environment.RoundedUp = ToInfinity(sign, environment.Rounding);
         ulong infinity = (ulong)maximum << TFormat.FractionBits;
         return environment.RoundedUp ? infinity : infinity - 1;
