@@ -54,4 +54,20 @@ public enum OpKind : ushort
     // Vector instructions: <c>Hv.Cpu.Simd</c> holds their handlers. MMX, SSE and VEX encodings of one mnemonic are one kind (OpForm tells).
     // Logic first, which is where vector kinds begin.
     Andps, Andpd, Andnps, Andnpd, Orps, Orpd, Xorps, Xorpd, Pand, Pandn, Por, Pxor,
+
+    // Vector floating point: arithmetic, comparisons and conversions.
+    Addps, Addpd, Addss, Addsd, Mulps, Mulpd, Mulss, Mulsd, Subps, Subpd, Subss, Subsd, Divps, Divpd, Divss, Divsd,
+    Minps, Minpd, Minss, Minsd, Maxps, Maxpd, Maxss, Maxsd, Sqrtps, Sqrtpd, Sqrtss, Sqrtsd, Cmpps, Cmppd, Cmpss, Cmpsd,
+    Rcpps, Rcpss, Rsqrtps, Rsqrtss, Haddps, Haddpd, Hsubps, Hsubpd, Addsubps, Addsubpd, Dpps, Dppd, Roundps, Roundpd, Roundss, Roundsd,
+    Comiss, Comisd, Ucomiss, Ucomisd,
+    Cvtdq2pd, Cvtdq2ps, Cvtpd2dq, Cvtpd2pi, Cvtpd2ps, Cvtpi2pd, Cvtpi2ps, Cvtps2dq, Cvtps2pd, Cvtps2pi, Cvtsd2si, Cvtsd2ss, Cvtsi2sd, Cvtsi2ss,
+    Cvtss2sd, Cvtss2si, Cvttpd2dq, Cvttpd2pi, Cvttps2dq, Cvttps2pi, Cvttsd2si, Cvttss2si, Vcvtph2ps, Vcvtps2ph,
+
+    // Fused multiplication in the order of opcodes 96 to 9F, A6 to AF, B6 to BF, with VEX.W 0 and then 1.
+    Vfmaddsub132ps, Vfmaddsub132pd, Vfmsubadd132ps, Vfmsubadd132pd, Vfmadd132ps, Vfmadd132pd, Vfmadd132ss, Vfmadd132sd, Vfmsub132ps, Vfmsub132pd,
+    Vfmsub132ss, Vfmsub132sd, Vfnmadd132ps, Vfnmadd132pd, Vfnmadd132ss, Vfnmadd132sd, Vfnmsub132ps, Vfnmsub132pd, Vfnmsub132ss, Vfnmsub132sd,
+    Vfmaddsub213ps, Vfmaddsub213pd, Vfmsubadd213ps, Vfmsubadd213pd, Vfmadd213ps, Vfmadd213pd, Vfmadd213ss, Vfmadd213sd, Vfmsub213ps, Vfmsub213pd,
+    Vfmsub213ss, Vfmsub213sd, Vfnmadd213ps, Vfnmadd213pd, Vfnmadd213ss, Vfnmadd213sd, Vfnmsub213ps, Vfnmsub213pd, Vfnmsub213ss, Vfnmsub213sd,
+    Vfmaddsub231ps, Vfmaddsub231pd, Vfmsubadd231ps, Vfmsubadd231pd, Vfmadd231ps, Vfmadd231pd, Vfmadd231ss, Vfmadd231sd, Vfmsub231ps, Vfmsub231pd,
+    Vfmsub231ss, Vfmsub231sd, Vfnmadd231ps, Vfnmadd231pd, Vfnmadd231ss, Vfnmadd231sd, Vfnmsub231ps, Vfnmsub231pd, Vfnmsub231ss, Vfnmsub231sd,
 }

@@ -45,6 +45,8 @@ internal static class OpcodeTable
             Add(row);
         foreach (OpcodeRow row in VectorRows.Logic)
             Add(row);
+        foreach (OpcodeRow row in FloatRows.All())
+            Add(row);
         s_rows = [.. s_building];
     }
 #pragma warning restore CA1810

@@ -20,7 +20,7 @@ internal static class Flags
     internal const ulong Cf = 1, Pf = 4, Af = 0x10, Zf = 0x40, Sf = 0x80, Of = 0x800;
     internal const ulong All = Cf | Pf | Af | Zf | Sf | Of;
 
-    private const ulong AuxSign = 1, AuxAdjust = 8, AuxParity = 0xFF00;
+    private const ulong AuxSign = 1, AuxAdjust = 8, AuxParity = 0xFF00, OddParity = 1 << 8;
     private const int CarryBit = 63, OverflowBit = 62;
 
     /// <summary>Flags of <paramref name="a"/> + <paramref name="b"/> (+ carry) = <paramref name="result"/>, all zero-extended.</summary>
@@ -47,6 +47,14 @@ internal static class Flags
     {
         s.FlagsResult = TW.SignExtend(result);
         s.FlagsAux = CarryOverflow(carry, overflow) | (adjust ? AuxAdjust : 0);
+    }
+
+    /// <summary>An ordered floating-point comparison: ZF when equal, CF when less, the others clear.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Ordered(ref CpuState s, bool equal, bool less)
+    {
+        s.FlagsResult = equal ? 0UL : 1;
+        s.FlagsAux = CarryOverflow(less, false) | (equal ? OddParity : 0);
     }
 
     /// <summary>INC and DEC: the flags of <paramref name="result"/> by <paramref name="carries"/>, CF kept.</summary>
@@ -126,7 +134,7 @@ internal static class Flags
         if (sign)
             aux |= AuxSign;
         if (parity != zero)
-            aux |= 1 << 8;
+            aux |= OddParity;
         s.FlagsAux = aux;
     }
 }

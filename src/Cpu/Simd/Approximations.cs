@@ -8,9 +8,22 @@ namespace Hv.Cpu.Simd;
 /// the values; these are the ones of docs/adr/0028-approximations.md: the function at the middle of the interval that the top fraction bits select,
 /// rounded to 12 fraction bits.
 /// </summary>
-internal readonly struct Reciprocal : ILaneOperation
+internal readonly struct Reciprocal : IFloatOperation, ILaneOperation
 {
-    public static ulong Apply<TFormat>(ulong a, ulong b, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat =>
+    public static bool Rounds => false;
+
+    public static bool IsUnary => true;
+
+    public static Vector128<T> Compute<T>(Vector128<T> a, Vector128<T> b, int immediate) => default;
+
+    public static Vector128<T> Certain<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result) => default;
+
+    public static Vector128<T> Exact<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result, int immediate) => default;
+
+    public static Vector256<T> Soft<T>(Vector256<T> a, Vector256<T> b, uint lanes, int immediate, ref FloatEnvironment environment) =>
+        Lanes.Apply<Reciprocal, T>(a, b, lanes, immediate, ref environment);
+
+    public static ulong Apply<TFormat>(ulong a, ulong b, int immediate, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat =>
         Approximate((uint)b);
 
     private const int IntervalBits = 11;
@@ -33,11 +46,24 @@ internal readonly struct Reciprocal : ILaneOperation
 }
 
 /// <summary>See <see cref="Reciprocal"/>.</summary>
-internal readonly struct ReciprocalSquareRoot : ILaneOperation
+internal readonly struct ReciprocalSquareRoot : IFloatOperation, ILaneOperation
 {
+    public static bool Rounds => false;
+
+    public static bool IsUnary => true;
+
+    public static Vector128<T> Compute<T>(Vector128<T> a, Vector128<T> b, int immediate) => default;
+
+    public static Vector128<T> Certain<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result) => default;
+
+    public static Vector128<T> Exact<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result, int immediate) => default;
+
+    public static Vector256<T> Soft<T>(Vector256<T> a, Vector256<T> b, uint lanes, int immediate, ref FloatEnvironment environment) =>
+        Lanes.Apply<ReciprocalSquareRoot, T>(a, b, lanes, immediate, ref environment);
+
     private const int IntervalBits = 10;
 
-    public static ulong Apply<TFormat>(ulong a, ulong b, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat =>
+    public static ulong Apply<TFormat>(ulong a, ulong b, int immediate, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat =>
         Approximate((uint)b);
 
     internal static uint Approximate(uint value)

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Hv.Cpu.Floating;
@@ -21,8 +22,12 @@ internal readonly struct Horizontal<TOperation> : IFloatOperation where TOperati
     public static Vector128<T> Exact<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result, int immediate) =>
         TOperation.Exact(Even(a, b), Odd(a, b), result, immediate);
 
-    public static Vector128<T> Soft<T>(Vector128<T> a, Vector128<T> b, uint lanes, int immediate, ref FloatEnvironment environment) =>
-        TOperation.Soft(Even(a, b), Odd(a, b), lanes, immediate, ref environment);
+    public static Vector256<T> Soft<T>(Vector256<T> a, Vector256<T> b, uint lanes, int immediate, ref FloatEnvironment environment)
+    {
+        Vector128<T> low = a.GetLower(), high = a.GetUpper(), lowSecond = b.GetLower(), highSecond = b.GetUpper();
+        return TOperation.Soft(Vector256.Create(Even(low, lowSecond), Even(high, highSecond)),
+            Vector256.Create(Odd(low, lowSecond), Odd(high, highSecond)), lanes, immediate, ref environment);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<T> Even<T>(Vector128<T> a, Vector128<T> b)
@@ -48,7 +53,7 @@ internal readonly struct Horizontal<TOperation> : IFloatOperation where TOperati
 /// <summary>ADDSUBPS and ADDSUBPD: even lanes are subtracted, odd ones added.</summary>
 internal readonly struct AlternateAddition : IFloatOperation
 {
-    private const uint EvenLanes = 0b0101, OddLanes = 0b1010;
+    private const uint OddLanes = 0b1010_1010;
 
     public static bool Rounds => true;
 
@@ -61,11 +66,11 @@ internal readonly struct AlternateAddition : IFloatOperation
     public static Vector128<T> Exact<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result, int immediate) =>
         Addition.Exact(a, Signed(b), result, immediate);
 
-    public static Vector128<T> Soft<T>(Vector128<T> a, Vector128<T> b, uint lanes, int immediate, ref FloatEnvironment environment)
+    public static Vector256<T> Soft<T>(Vector256<T> a, Vector256<T> b, uint lanes, int immediate, ref FloatEnvironment environment)
     {
-        Vector128<T> odd = Lanes.Apply<Addition, T>(a, b, lanes & OddLanes, ref environment);
-        Vector128<T> even = Lanes.Apply<Subtraction, T>(a, b, lanes & EvenLanes, ref environment);
-        return Vector128.ConditionalSelect(EvenMask<T>(), even, odd);
+        Vector256<T> half = Lanes.Apply<Addition, T>(a, b, lanes & OddLanes, immediate, ref environment);
+        Vector256<T> other = Lanes.Apply<Subtraction, T>(a, b, lanes & ~OddLanes, immediate, ref environment);
+        return Vector256.ConditionalSelect(Vector256.Create(EvenMask<T>(), EvenMask<T>()), other, half);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -90,39 +95,39 @@ internal readonly struct DotProduct : IFloatOperation
 
     public static Vector128<T> Exact<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result, int immediate) => default;
 
-    public static Vector128<T> Soft<T>(Vector128<T> a, Vector128<T> b, uint lanes, int immediate, ref FloatEnvironment environment)
+    public static Vector256<T> Soft<T>(Vector256<T> a, Vector256<T> b, uint lanes, int immediate, ref FloatEnvironment environment)
     {
-        Vector128<T> products = Vector128.ConditionalSelect(Chosen<T>(immediate >> 4), Lanes.Apply<Multiplication, T>(a, b,
-            (uint)immediate >> 4, ref environment), Vector128<T>.Zero);
+        uint factors = Repeated<T>(immediate >> 4) & lanes;
+        Vector256<T> products = Lanes.Apply<Multiplication, T>(a, b, factors, 0, ref environment) & Mask<T>(factors);
         if (!environment.TryBeginStep())
             return default;
 
-        // Every lane is summed, which decides which of two NaNs it gets; silicon's order, the manuals name none.
-        Vector128<T> swapped = SwapNeighbours(products);
-        Vector128<T> sum = typeof(T) == typeof(float)
-            ? Lanes.Apply<Addition, T>(swapped, products, lanes, ref environment)
-            : Lanes.Apply<Addition, T>(products, swapped, lanes, ref environment);
+        // Every lane is summed, which decides which of two NaNs it gets: silicon's order, where the manuals name none.
+        Vector256<T> swapped = SwapNeighbours(products);
+        Vector256<T> sum = typeof(T) == typeof(float)
+            ? Lanes.Apply<Addition, T>(swapped, products, lanes, 0, ref environment)
+            : Lanes.Apply<Addition, T>(products, swapped, lanes, 0, ref environment);
         if (typeof(T) == typeof(float) && environment.TryBeginStep())
-            sum = Lanes.Apply<Addition, T>(sum, SwapHalves(sum), lanes, ref environment);
-        return sum & Chosen<T>(immediate);
+            sum = Lanes.Apply<Addition, T>(sum, SwapPairs(sum), lanes, 0, ref environment);
+        return sum & Mask<T>(Repeated<T>(immediate) & lanes);
     }
 
-    private static Vector128<T> SwapNeighbours<T>(Vector128<T> value) => typeof(T) == typeof(float)
-        ? Vector128.Shuffle(value.AsInt32(), Vector128.Create(1, 0, 3, 2)).As<int, T>()
-        : SwapHalves(value);
+    /// <summary>The immediate's four or two bits, for both 128-bit lanes.</summary>
+    private static uint Repeated<T>(int bits) => (uint)(typeof(T) == typeof(float) ? (bits & 0xF) * 0x11 : (bits & 3) * 5);
 
-    private static Vector128<T> SwapHalves<T>(Vector128<T> value) => Vector128.Create(value.GetUpper(), value.GetLower());
+    private static Vector256<T> SwapNeighbours<T>(Vector256<T> value) => typeof(T) == typeof(float)
+        ? Vector256.Shuffle(value.AsInt32(), Vector256.Create(1, 0, 3, 2, 5, 4, 7, 6)).As<int, T>()
+        : SwapPairs(value);
+
+    private static Vector256<T> SwapPairs<T>(Vector256<T> value) =>
+        Vector256.Shuffle(value.AsInt64(), Vector256.Create(1L, 0, 3, 2)).As<long, T>();
 
     /// <summary>All ones in the lanes whose bit is set.</summary>
-    private static Vector128<T> Chosen<T>(int bits)
+    private static Vector256<T> Mask<T>(uint lanes)
     {
-        Vector128<T> mask = default;
-        for (int i = 0; i < Vector128<T>.Count; i++)
-        {
-            if ((bits >> i & 1) != 0)
-                mask = Lanes.With(mask, i, ulong.MaxValue);
-        }
-
+        Vector256<T> mask = default;
+        for (; lanes != 0; lanes &= lanes - 1)
+            mask = Lanes.With(mask, BitOperations.TrailingZeroCount(lanes), ulong.MaxValue);
         return mask;
     }
 }

@@ -5,7 +5,7 @@ using Hv.Cpu.Floating;
 namespace Hv.Cpu.Simd;
 
 /// <summary>MINPS and its like: the first source only where it is smaller; two zeros, and any NaN, give the second (SDM 2B MINPS).</summary>
-internal readonly struct Minimum : IFloatOperation, ILaneOperation
+internal readonly struct FloatMinimum : IFloatOperation, ILaneOperation
 {
     public static bool Rounds => false;
 
@@ -18,10 +18,10 @@ internal readonly struct Minimum : IFloatOperation, ILaneOperation
 
     public static Vector128<T> Exact<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result, int immediate) => Vector128<T>.AllBitsSet;
 
-    public static Vector128<T> Soft<T>(Vector128<T> a, Vector128<T> b, uint lanes, int immediate, ref FloatEnvironment environment) =>
-        Lanes.Apply<Minimum, T>(a, b, lanes, ref environment);
+    public static Vector256<T> Soft<T>(Vector256<T> a, Vector256<T> b, uint lanes, int immediate, ref FloatEnvironment environment) =>
+        Lanes.Apply<FloatMinimum, T>(a, b, lanes, immediate, ref environment);
 
-    public static ulong Apply<TFormat>(ulong a, ulong b, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat =>
+    public static ulong Apply<TFormat>(ulong a, ulong b, int immediate, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat =>
         Select<TFormat>(a, b, FloatRelation.Less, ref environment);
 
     /// <summary>The operand that a comparison picks: bits as they are (a signaling NaN stays one), but a denormal is a zero under DAZ.</summary>
@@ -35,8 +35,8 @@ internal readonly struct Minimum : IFloatOperation, ILaneOperation
     }
 }
 
-/// <summary>MAXPS and its like; see <see cref="Minimum"/>.</summary>
-internal readonly struct Maximum : IFloatOperation, ILaneOperation
+/// <summary>MAXPS and its like; see <see cref="FloatMinimum"/>.</summary>
+internal readonly struct FloatMaximum : IFloatOperation, ILaneOperation
 {
     public static bool Rounds => false;
 
@@ -49,15 +49,32 @@ internal readonly struct Maximum : IFloatOperation, ILaneOperation
 
     public static Vector128<T> Exact<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result, int immediate) => Vector128<T>.AllBitsSet;
 
-    public static Vector128<T> Soft<T>(Vector128<T> a, Vector128<T> b, uint lanes, int immediate, ref FloatEnvironment environment) =>
-        Lanes.Apply<Maximum, T>(a, b, lanes, ref environment);
+    public static Vector256<T> Soft<T>(Vector256<T> a, Vector256<T> b, uint lanes, int immediate, ref FloatEnvironment environment) =>
+        Lanes.Apply<FloatMaximum, T>(a, b, lanes, immediate, ref environment);
 
-    public static ulong Apply<TFormat>(ulong a, ulong b, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat =>
-        Minimum.Select<TFormat>(a, b, FloatRelation.Greater, ref environment);
+    public static ulong Apply<TFormat>(ulong a, ulong b, int immediate, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat =>
+        FloatMinimum.Select<TFormat>(a, b, FloatRelation.Greater, ref environment);
+}
+
+/// <summary>How many predicates an encoding of CMPPS has, as a type.</summary>
+internal interface IPredicates
+{
+    /// <summary>The bits of the immediate that count.</summary>
+    static abstract int Mask { get; }
+}
+
+internal readonly struct SsePredicates : IPredicates
+{
+    public static int Mask => 0x07;
+}
+
+internal readonly struct VexPredicates : IPredicates
+{
+    public static int Mask => 0x1F;
 }
 
 /// <summary>CMPPS and its like: all ones where the predicate holds.</summary>
-internal readonly struct Comparison : IFloatOperation
+internal readonly struct Comparison<TPredicates> : IFloatOperation, ILaneOperation where TPredicates : struct, IPredicates
 {
     public static bool Rounds => false;
 
@@ -65,7 +82,7 @@ internal readonly struct Comparison : IFloatOperation
     public static Vector128<T> Compute<T>(Vector128<T> a, Vector128<T> b, int immediate)
     {
         Vector128<T> less = Vector128.LessThan(a, b), equal = Vector128.Equals(a, b);
-        uint relations = ComparePredicate.Relations(immediate);
+        uint relations = ComparePredicate.Relations(immediate & TPredicates.Mask);
         return (less & Mask<T>(relations, FloatRelation.Less))
             | (equal & Mask<T>(relations, FloatRelation.Equal))
             | Vector128.AndNot(Mask<T>(relations, FloatRelation.Greater), less | equal);
@@ -76,28 +93,15 @@ internal readonly struct Comparison : IFloatOperation
 
     public static Vector128<T> Exact<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result, int immediate) => Vector128<T>.AllBitsSet;
 
-    public static Vector128<T> Soft<T>(Vector128<T> a, Vector128<T> b, uint lanes, int immediate, ref FloatEnvironment environment)
+    public static Vector256<T> Soft<T>(Vector256<T> a, Vector256<T> b, uint lanes, int immediate, ref FloatEnvironment environment) =>
+        Lanes.Apply<Comparison<TPredicates>, T>(a, b, lanes, immediate, ref environment);
+
+    public static ulong Apply<TFormat>(ulong a, ulong b, int immediate, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat
     {
-        Vector128<T> result = a;
-        uint relations = ComparePredicate.Relations(immediate);
-        bool signaling = ComparePredicate.Signals(immediate);
-        for (int i = 0; i < Vector128<T>.Count; i++)
-        {
-            if ((lanes >> i & 1) == 0)
-                continue;
-            FloatRelation relation = Relate<T>(Lanes.Bits(a, i), Lanes.Bits(b, i), signaling, ref environment);
-            result = Lanes.With(result, i, (relations >> (int)relation & 1) != 0 ? ulong.MaxValue : 0);
-        }
-
-        return result;
+        FloatRelation relation = FloatComparison.Compare(FloatParts.Unpack<TFormat>(a, in environment),
+            FloatParts.Unpack<TFormat>(b, in environment), ComparePredicate.Signals(immediate & TPredicates.Mask), ref environment);
+        return (ComparePredicate.Relations(immediate & TPredicates.Mask) >> (int)relation & 1) != 0 ? ulong.MaxValue : 0;
     }
-
-    /// <summary>How two lanes relate.</summary>
-    internal static FloatRelation Relate<T>(ulong a, ulong b, bool signaling, ref FloatEnvironment environment) => typeof(T) == typeof(float)
-        ? FloatComparison.Compare(FloatParts.Unpack<Single32>(a, in environment), FloatParts.Unpack<Single32>(b, in environment), signaling,
-            ref environment)
-        : FloatComparison.Compare(FloatParts.Unpack<Double64>(a, in environment), FloatParts.Unpack<Double64>(b, in environment), signaling,
-            ref environment);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<T> Mask<T>(uint relations, FloatRelation relation) =>
@@ -130,5 +134,5 @@ internal static class ComparePredicate
     internal static uint Relations(int predicate) => (uint)(Table >> (predicate & 0xF) * 4) & 0xF;
 
     /// <summary>Whether a quiet NaN raises invalid.</summary>
-    internal static bool Signals(int predicate) => (Signaling >> (predicate & 0x1F) & 1) != 0;
+    internal static bool Signals(int predicate) => (Signaling >> predicate & 1) != 0;
 }

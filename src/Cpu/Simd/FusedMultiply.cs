@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Hv.Cpu.Floating;
@@ -76,15 +77,13 @@ internal static class FusedMultiply<TSigns> where TSigns : struct, IFusedSigns
         Lanes.IsPlain(a) & Lanes.IsPlain(b) & Lanes.IsPlain(c)
         & (Lanes.IsAboveTiny(result) | (Lanes.IsZero(result) & (Lanes.IsZero(a) | Lanes.IsZero(b))));
 
-    /// <summary>Every lane whose bit is set in <paramref name="lanes"/>, exact in every mode; the others as in <paramref name="rest"/>.</summary>
-    internal static Vector128<T> Soft<T>(Vector128<T> a, Vector128<T> b, Vector128<T> c, Vector128<T> rest, uint lanes,
-        ref FloatEnvironment environment)
+    /// <summary>Every lane whose bit is set in <paramref name="lanes"/>, exact in every mode.</summary>
+    internal static Vector256<T> Soft<T>(Vector256<T> a, Vector256<T> b, Vector256<T> c, uint lanes, ref FloatEnvironment environment)
     {
-        Vector128<T> result = rest;
-        for (int i = 0; i < Vector128<T>.Count; i++)
+        Vector256<T> result = default;
+        for (; lanes != 0; lanes &= lanes - 1)
         {
-            if ((lanes >> i & 1) == 0)
-                continue;
+            int i = BitOperations.TrailingZeroCount(lanes);
             bool subtract = (TSigns.Subtracts >> (i & 1) & 1) != 0;
             result = Lanes.With(result, i, typeof(T) == typeof(float)
                 ? Lane<Single32>(Lanes.Bits(a, i), Lanes.Bits(b, i), Lanes.Bits(c, i), subtract, ref environment)

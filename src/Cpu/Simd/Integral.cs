@@ -6,11 +6,13 @@ namespace Hv.Cpu.Simd;
 
 /// <summary>ROUNDPS and its like: to an integral value, by bits 1:0 of the immediate or, with bit 2, by MXCSR.RC; bit 3 keeps inexact quiet
 /// (SDM 2B ROUNDPD).</summary>
-internal readonly struct RoundToIntegral : IFloatOperation
+internal readonly struct RoundToIntegral : IFloatOperation, ILaneOperation
 {
     private const int ByMxcsr = 4, QuietInexact = 8;
 
     public static bool Rounds => true;
+
+    public static bool IsUnary => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<T> Compute<T>(Vector128<T> a, Vector128<T> b, int immediate) => typeof(T) == typeof(float)
@@ -23,26 +25,13 @@ internal readonly struct RoundToIntegral : IFloatOperation
     public static Vector128<T> Exact<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result, int immediate) =>
         (immediate & QuietInexact) != 0 ? Vector128<T>.AllBitsSet : Vector128.Equals(b, result);
 
-    public static Vector128<T> Soft<T>(Vector128<T> a, Vector128<T> b, uint lanes, int immediate, ref FloatEnvironment environment)
-    {
-        Vector128<T> result = a;
-        for (int i = 0; i < Vector128<T>.Count; i++)
-        {
-            if ((lanes >> i & 1) != 0)
-            {
-                result = Lanes.With(result, i, typeof(T) == typeof(float)
-                    ? Lane<Single32>(Lanes.Bits(b, i), immediate, ref environment)
-                    : Lane<Double64>(Lanes.Bits(b, i), immediate, ref environment));
-            }
-        }
-
-        return result;
-    }
+    public static Vector256<T> Soft<T>(Vector256<T> a, Vector256<T> b, uint lanes, int immediate, ref FloatEnvironment environment) =>
+        Lanes.Apply<RoundToIntegral, T>(a, b, lanes, immediate, ref environment);
 
     /// <summary>Denormals raise nothing of their own (SDM 2B ROUNDPD).</summary>
-    private static ulong Lane<TFormat>(ulong bits, int immediate, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat
+    public static ulong Apply<TFormat>(ulong a, ulong b, int immediate, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat
     {
-        FloatParts parts = FloatParts.Unpack<TFormat>(bits, in environment);
+        FloatParts parts = FloatParts.Unpack<TFormat>(b, in environment);
         return FloatConversion.RoundToIntegral(in parts, Mode(immediate, environment.Rounding), (immediate & QuietInexact) != 0, ref environment)
             .To<TFormat>(ref environment);
     }

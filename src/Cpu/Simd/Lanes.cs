@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Hv.Cpu.Floating;
@@ -7,38 +8,37 @@ namespace Hv.Cpu.Simd;
 /// <summary>One lane of an operation on two sources in software: exact in every mode, and every exception is raised.</summary>
 internal interface ILaneOperation
 {
-    static abstract ulong Apply<TFormat>(ulong a, ulong b, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat;
+    static abstract ulong Apply<TFormat>(ulong a, ulong b, int immediate, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat;
 }
 
 /// <summary>Vectors of <see langword="float"/> and <see langword="double"/>, lane by lane.</summary>
 internal static class Lanes
 {
     /// <summary>The bits of lane <paramref name="index"/>, zero-extended.</summary>
-    internal static ulong Bits<T>(Vector128<T> vector, int index) =>
+    internal static ulong Bits<T>(Vector256<T> vector, int index) =>
         typeof(T) == typeof(float) ? vector.AsUInt32().GetElement(index) : vector.AsUInt64().GetElement(index);
 
     /// <summary>The vector with lane <paramref name="index"/> replaced.</summary>
-    internal static Vector128<T> With<T>(Vector128<T> vector, int index, ulong bits) => typeof(T) == typeof(float)
+    internal static Vector256<T> With<T>(Vector256<T> vector, int index, ulong bits) => typeof(T) == typeof(float)
         ? vector.AsUInt32().WithElement(index, (uint)bits).As<uint, T>()
         : vector.AsUInt64().WithElement(index, bits).As<ulong, T>();
 
     /// <summary>Applies an operation to the lanes whose bit is set in <paramref name="lanes"/>; the others stay as in <paramref name="a"/>.</summary>
-    internal static Vector128<T> Apply<TLane, T>(Vector128<T> a, Vector128<T> b, uint lanes, ref FloatEnvironment environment)
+    internal static Vector256<T> Apply<TLane, T>(Vector256<T> a, Vector256<T> b, uint lanes, int immediate, ref FloatEnvironment environment)
         where TLane : struct, ILaneOperation
     {
-        Vector128<T> result = a;
-        for (int i = 0; i < Vector128<T>.Count; i++)
+        Vector256<T> result = a;
+        for (; lanes != 0; lanes &= lanes - 1)
         {
-            if ((lanes >> i & 1) != 0)
-                result = With(result, i, Apply<TLane, T>(Bits(a, i), Bits(b, i), ref environment));
+            int i = BitOperations.TrailingZeroCount(lanes);
+            ulong first = Bits(a, i), second = Bits(b, i);
+            result = With(result, i, typeof(T) == typeof(float)
+                ? TLane.Apply<Single32>(first, second, immediate, ref environment)
+                : TLane.Apply<Double64>(first, second, immediate, ref environment));
         }
 
         return result;
     }
-
-    /// <summary>Applies an operation to one lane.</summary>
-    internal static ulong Apply<TLane, T>(ulong a, ulong b, ref FloatEnvironment environment) where TLane : struct, ILaneOperation =>
-        typeof(T) == typeof(float) ? TLane.Apply<Single32>(a, b, ref environment) : TLane.Apply<Double64>(a, b, ref environment);
 
     /// <summary>The lanes whose magnitude is at least the smallest normal number: also infinities, not NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

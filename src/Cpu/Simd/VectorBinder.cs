@@ -17,7 +17,7 @@ internal static unsafe class VectorBinder
             return Control.Undefined;
         if (context.Key.Has(ModeKey.TaskSwitched))
             return Control.NotAvailable;
-        return LogicBinder.Bind(op);
+        return op.Kind >= OpKind.Addps ? FloatBinder.Bind(op) : LogicBinder.Bind(op);
     }
 
     /// <summary>The handler for <paramref name="op"/>'s encoding of an operation on two vectors.</summary>
