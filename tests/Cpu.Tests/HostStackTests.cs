@@ -66,6 +66,58 @@ public sealed unsafe class HostStackTests
         Assert.True(kinds.Count > 80, $"{kinds.Count} kinds, {tested.Count} handlers were reached");
     }
 
+    /// <summary>Every vector instruction that the decoder knows, register and memory, SSE and VEX.</summary>
+    [Fact]
+    public void No_vector_handler_grows_the_stack()
+    {
+        const ulong Osfxsr = 1 << 9, Osxsave = 1 << 18;
+        using Guest guest = Guest.Long();
+        guest.Cpu.State.Sys.Cr4 |= Osfxsr | Osxsave;
+        guest.Cpu.State.Sys.Xcr0 = 7;
+        guest.Changed();
+        var tested = new HashSet<nint>();
+        var growing = new SortedSet<string>();
+        // SAFETY: room for a header, the copies and the probe; freed at the end.
+        byte* room = (byte*)NativeMemory.AlignedAlloc((nuint)(sizeof(BlockHeader) + (Copies + 2) * sizeof(Op)), 64);
+        foreach (byte[] bytes in VectorEncodings())
+        {
+            var op = default(Op);
+            if (Decode.Decoder.Decode(bytes, guest.Cpu.Key, FeatureSet.All, ref op) != DecodeStatus.Ok || op.Kind < Decode.OpKind.Andps)
+                continue;
+            nint handler = Binder.Bind(ref op, new BindContext(guest.Cpu.Key, true));
+            nint growth = tested.Contains(handler) ? -1 : Growth(guest, op, handler, room);
+            if (growth < 0)
+                continue;
+            tested.Add(handler);
+            if (growth > LargestGrowth)
+                growing.Add($"{op.Kind} {op.Shape} {op.Form}: {growth} bytes");
+        }
+
+        NativeMemory.AlignedFree(room);
+        Assert.True(growing.Count == 0, string.Join('\n', growing));
+        Assert.True(tested.Count > 500, $"{tested.Count} handlers were reached");
+    }
+
+    /// <summary>Every opcode of three maps with each mandatory prefix: SSE, then VEX with each L, W and with and without a third operand; operands in
+    /// registers 1 and 2, or at [rdi].</summary>
+    private static IEnumerable<byte[]> VectorEncodings()
+    {
+        const byte NoPrefix = 0x3E, NoThird = 0x78, Third = 0x60;
+        byte[] prefixes = [NoPrefix, 0x66, 0xF3, 0xF2], modRms = [0xCA, 0x0F];
+        byte[][] escapes = [[0x0F], [0x0F, 0x38], [0x0F, 0x3A]];
+        for (int i = 0; i < 256 * 3 * 4 * 2; i++)
+        {
+            int opcode = i & 0xFF, map = (i >> 8) % 3, prefix = (i >> 8) / 3 & 3;
+            byte modRm = modRms[(i >> 8) / 12];
+            yield return [prefixes[prefix], .. escapes[map], (byte)opcode, modRm, 0];
+            for (int form = 0; form < 8; form++)
+            {
+                int fields = ((form & 1) != 0 ? Third : NoThird) | (form & 2) << 1 | (form & 4) << 5 | prefix;
+                yield return [0xC4, (byte)(0xE1 + map), (byte)fields, (byte)opcode, modRm, 0];
+            }
+        }
+    }
+
     /// <summary>Bytes of stack between a call of the first copy and the probe, or -1 when a copy faulted.</summary>
     private static nint Growth(Guest guest, Op op, nint handler, byte* room)
     {

@@ -3,8 +3,8 @@ using static Hv.Cpu.Decode.OpKind;
 
 namespace Hv.Cpu.Decode;
 
-/// <summary>The opcode map's rows for floating point in vector registers (SDM 2D tables; 2A to 2C for each instruction's VEX forms). Scalar
-/// instructions ignore VEX.L.</summary>
+/// <summary>The opcode map's rows for floating point in vector registers (SDM 2D tables; 2A to 2C for each instruction's VEX forms).
+/// Scalar instructions ignore VEX.L.</summary>
 internal static class FloatRows
 {
     /// <summary>All rows.</summary>
@@ -60,13 +60,15 @@ internal static class FloatRows
         new("F3 VEX 0F 2D", Cvtss2si, VW, Feature.Avx), new("F2 VEX 0F 2D", Cvtsd2si, VW, Feature.Avx),
         new("NP VEX 0F 5A", Cvtps2pd, VW, Feature.Avx), new("66 VEX 0F 5A", Cvtpd2ps, VW, Feature.Avx),
         new("F3 VEX 0F 5A", Cvtss2sd, VHW, Feature.Avx), new("F2 VEX 0F 5A", Cvtsd2ss, VHW, Feature.Avx),
-        new("NP VEX 0F 5B", Cvtdq2ps, VW, Feature.Avx), new("66 VEX 0F 5B", Cvtps2dq, VW, Feature.Avx), new("F3 VEX 0F 5B", Cvttps2dq, VW, Feature.Avx),
-        new("66 VEX 0F E6", Cvttpd2dq, VW, Feature.Avx), new("F3 VEX 0F E6", Cvtdq2pd, VW, Feature.Avx), new("F2 VEX 0F E6", Cvtpd2dq, VW, Feature.Avx),
+        new("NP VEX 0F 5B", Cvtdq2ps, VW, Feature.Avx), new("66 VEX 0F 5B", Cvtps2dq, VW, Feature.Avx),
+        new("F3 VEX 0F 5B", Cvttps2dq, VW, Feature.Avx),
+        new("66 VEX 0F E6", Cvttpd2dq, VW, Feature.Avx), new("F3 VEX 0F E6", Cvtdq2pd, VW, Feature.Avx),
+        new("F2 VEX 0F E6", Cvtpd2dq, VW, Feature.Avx),
         new("66 VEX W0 0F38 13", Vcvtph2ps, VW, Feature.F16c), new("66 VEX W0 0F3A 1D", Vcvtps2ph, WVIb, Feature.F16c),
     ];
 
-    /// <summary>The instructions that exist in all four forms PS, PD, SS and SD, by mandatory prefix. Doubles came with SSE2; a square root of a packed
-    /// source has no third operand.</summary>
+    /// <summary>The instructions that exist in all four forms PS, PD, SS and SD, by mandatory prefix. Doubles came with SSE2; a square root of a
+    /// packed source has no third operand.</summary>
     private static IEnumerable<OpcodeRow> Arithmetic()
     {
         foreach ((OpKind first, int opcode) in s_arithmetic)

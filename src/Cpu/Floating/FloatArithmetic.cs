@@ -1,7 +1,8 @@
 namespace Hv.Cpu.Floating;
 
 /// <summary>
-/// Addition, multiplication, division, square root and fused multiply-add on parts: exact 128-bit (or sticky) results that <see cref="FloatRounding"/> rounds once.
+/// Addition, multiplication, division, square root and fused multiply-add on parts: exact 128-bit (or sticky) results that
+/// <see cref="FloatRounding"/> rounds once.
 /// </summary>
 public static class FloatArithmetic
 {

@@ -4,8 +4,8 @@ using Hv.Cpu.Floating;
 namespace Hv.Cpu.Simd;
 
 /// <summary>
-/// RCPPS and RSQRTPS: approximations with a relative error up to 1.5 × 2^-12 that neither obey nor change MXCSR (SDM 2B RCPPS, RSQRTPS). Makers choose
-/// the values; these are the ones of docs/adr/0028-approximations.md: the function at the middle of the interval that the top fraction bits select,
+/// RCPPS and RSQRTPS: approximations with a relative error up to 1.5 × 2^-12 that neither obey nor change MXCSR (SDM 2B RCPPS, RSQRTPS). Makers
+/// choose the values; these are the ones of docs/adr/0028-vector-floating-point.md: the function at the middle of the interval that the top fraction bits select,
 /// rounded to 12 fraction bits.
 /// </summary>
 internal readonly struct Reciprocal : IFloatOperation, ILaneOperation

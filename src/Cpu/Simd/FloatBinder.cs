@@ -90,7 +90,7 @@ internal static unsafe class FusedBinder
 {
     private const int PerOrder = 20;
 
-    /// <summary>By the kinds' order: 132, 213, 231; in each the alternating two, then four that have a scalar form; in each ...S, then ...D.</summary>
+    /// <summary>By the kinds' order: 132, 213, 231; in each the alternating two, then four that have scalar forms; in each ...S, then ...D.</summary>
     internal static nint Bind(in Op op)
     {
         int n = op.Kind - OpKind.Vfmaddsub132ps;

@@ -7,8 +7,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.Simd;
 
-/// <summary>Where an rm operand can be read, as a type: an address in the state block or of guest memory, so that a handler and the software path that
-/// it may fall back to take it in the same way.</summary>
+/// <summary>Where an rm operand can be read, as a type: an address in the state block or of guest memory, so that a handler and the software path
+/// that it may fall back to take it in the same way.</summary>
 internal interface IOperandAddress
 {
     /// <summary>The address of <paramref name="size"/> bytes. 0: the fault or event is recorded, return at once.</summary>
