@@ -72,8 +72,11 @@ internal static unsafe class X87Decoding
             H<SetSign<Negated>>(), H<SetSign<Absolute>>(), 0, 0, H<TestTop>(), H<Examine>(), 0, 0,
             H<LoadConstant<One>>(), H<LoadConstant<Log2Of10>>(), H<LoadConstant<Log2OfE>>(), H<LoadConstant<Pi>>(), H<LoadConstant<Log10Of2>>(),
             H<LoadConstant<LnOf2>>(), H<LoadConstant<Zero>>(), 0,
-            0, 0, 0, 0, H<Extract>(), H<PartialRemainder<ByControl>>(), H<MoveTop<Down>>(), H<MoveTop<Up>>(),
-            H<PartialRemainder<Truncated>>(), 0, H<UnaryTop<SquareRootOperation>>(), 0, H<UnaryTop<RoundOperation>>(), H<Scale>(), 0, 0,
+            H<UnaryTop<PowerOperation>>(), H<FunctionOfTwo<LogarithmOperation>>(), H<CircularPush<TangentFunction, PushedOne>>(),
+            H<FunctionOfTwo<AngleOperation>>(), H<Extract>(), H<PartialRemainder<ByControl>>(), H<MoveTop<Down>>(), H<MoveTop<Up>>(),
+            H<PartialRemainder<Truncated>>(), H<FunctionOfTwo<LogarithmPlus1Operation>>(), H<UnaryTop<SquareRootOperation>>(),
+            H<CircularPush<SineFunction, PushedCosine>>(), H<UnaryTop<RoundOperation>>(), H<Scale>(), H<Circular<SineFunction>>(),
+            H<Circular<CosineFunction>>(),
         ];
         return
         [
