@@ -50,6 +50,7 @@ internal readonly struct NoOperation : IX87Instruction
 /// <summary>The 8087's FNENI and FNDISI and the 80287's FNSETPM, which do nothing since the 80387 (SDM 3B 24.18.9).</summary>
 internal readonly struct NoControl : IX87Instruction
 {
+    public static bool Waits => false;
     public static bool IsRecorded => false;
     public static bool ClearsC1 => false;
 
