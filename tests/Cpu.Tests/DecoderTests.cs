@@ -77,9 +77,15 @@ public sealed class DecoderTests
                 bytes[at++] = prefixes[random.Next(prefixes.Length)];
         }
 
-        switch (random.Next(8))
+        switch (random.Next(12))
         {
             case 0 or 1 or 2: bytes[at] = 0x0F; break;
+            case 5: (bytes[at], bytes[at + 1]) = (0x0F, random.Next(2) == 0 ? (byte)0x38 : (byte)0x3A); break;
+            case 6: bytes[at] = 0xC5; bytes[at + 1] |= (byte)(random.Next(4) == 0 ? 0 : 0x78); break;
+            case 7:
+                (bytes[at], bytes[at + 1]) = (0xC4, (byte)(random.Next(8) << 5 | 1 + random.Next(3)));
+                bytes[at + 2] |= (byte)(random.Next(4) == 0 ? 0 : 0x78);
+                break;
             case 3: (bytes[at], bytes[at + 1]) = (0x0F, 0x38); bytes[at + 2] = (byte)(0xF0 + random.Next(16)); break;
             case 4:
                 (bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]) =
@@ -110,6 +116,8 @@ public sealed class DecoderTests
         CpuidFeature.SEP, CpuidFeature.TSC, CpuidFeature.RDTSCP, CpuidFeature.MSR, CpuidFeature.CLFSH, CpuidFeature.VMX, CpuidFeature.SVM,
         CpuidFeature.MONITOR,
         CpuidFeature.RDPID, CpuidFeature.RDPMC, CpuidFeature.PAUSE, CpuidFeature.MULTIBYTENOP, CpuidFeature.SKINIT, CpuidFeature.XSAVE,
-        CpuidFeature.XSAVEOPT,
+        CpuidFeature.XSAVEOPT, CpuidFeature.MMX, CpuidFeature.SSE, CpuidFeature.SSE2, CpuidFeature.SSE3, CpuidFeature.SSSE3, CpuidFeature.SSE4_1,
+        CpuidFeature.SSE4_2, CpuidFeature.AVX, CpuidFeature.AVX2, CpuidFeature.FMA, CpuidFeature.F16C, CpuidFeature.AES, CpuidFeature.PCLMULQDQ,
+        CpuidFeature.SHA,
     ];
 }

@@ -407,7 +407,9 @@ internal ref struct Decoder
             return false;
         if ((operands & Operands.MemoryOnly) != 0 && !op.IsMemory)
             return false;
-        if (_noVectorIndex || (_vex && !HasThird(op.Shape) && _vexRegister != 0))
+        if (_noVectorIndex || ((operands & Operands.Vsib) == Operands.Vsib && !AreDifferent(op)))
+            return false;
+        if (_vex && !HasThird(op.Shape) && _vexRegister != 0)
             return false;
         int special = op.Reg / 8;
         if ((operands & Operands.SegmentReg) != 0)
@@ -416,6 +418,9 @@ internal ref struct Decoder
             return special is 0 or 2 or 3 or 4 or 8;
         return (operands & Operands.DebugReg) == 0 || special < 8;
     }
+
+    /// <summary>The destination, the index and the mask of a gather must be different registers (SDM 2C VPGATHERDD).</summary>
+    private static bool AreDifferent(in Op op) => op.Reg != op.Index && op.Reg != (int)op.Immediate && op.Index != (int)op.Immediate;
 
     private readonly byte PeekAt() => _code[_at];
 

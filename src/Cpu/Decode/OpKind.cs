@@ -70,4 +70,22 @@ public enum OpKind : ushort
     Vfmsub213ss, Vfmsub213sd, Vfnmadd213ps, Vfnmadd213pd, Vfnmadd213ss, Vfnmadd213sd, Vfnmsub213ps, Vfnmsub213pd, Vfnmsub213ss, Vfnmsub213sd,
     Vfmaddsub231ps, Vfmaddsub231pd, Vfmsubadd231ps, Vfmsubadd231pd, Vfmadd231ps, Vfmadd231pd, Vfmadd231ss, Vfmadd231sd, Vfmsub231ps, Vfmsub231pd,
     Vfmsub231ss, Vfmsub231sd, Vfnmadd231ps, Vfnmadd231pd, Vfnmadd231ss, Vfnmadd231sd, Vfnmsub231ps, Vfnmsub231pd, Vfnmsub231ss, Vfnmsub231sd,
+
+    // Vectors of integers, and moves of any. Where several mnemonics do the same with the same operands one stands for all: MOVAPS for MOVAPD, MOVDQA
+    // and the non-temporal moves, MOVUPS for MOVUPD, MOVDQU and LDDQU, PUNPCKLDQ for UNPCKLPS, VPBROADCASTD for VBROADCASTSS and so on.
+    Movaps, Movups, Movq, Movd, Movss, Movsd, Movlps, Movhps, Movhlps, Movddup, Movsldup, Movshdup, Movq2dq, Movdq2q, Maskmov, Vpmaskmovd, Vpmaskmovq,
+    Movmskps, Movmskpd, Pmovmskb, Pinsrb, Pinsrw, Pinsrd, Pextrb, Pextrw, Pextrd, Extractps, Insertps, Vzeroupper, Vzeroall,
+    Vpgatherdd, Vpgatherdq, Vpgatherqd, Vpgatherqq, Ptest, Vtestps, Vtestpd, Pcmpestri, Pcmpestrm, Pcmpistri, Pcmpistrm,
+    Paddb, Paddw, Paddd, Paddq, Paddsb, Paddsw, Paddusb, Paddusw, Psubb, Psubw, Psubd, Psubq, Psubsb, Psubsw, Psubusb, Psubusw,
+    Pminsb, Pminsw, Pminsd, Pminub, Pminuw, Pminud, Pmaxsb, Pmaxsw, Pmaxsd, Pmaxub, Pmaxuw, Pmaxud, Pavgb, Pavgw, Pabsb, Pabsw, Pabsd,
+    Psignb, Psignw, Psignd, Pcmpeqb, Pcmpeqw, Pcmpeqd, Pcmpeqq, Pcmpgtb, Pcmpgtw, Pcmpgtd, Pcmpgtq,
+    Pmullw, Pmulld, Pmulhw, Pmulhuw, Pmulhrsw, Pmuldq, Pmuludq, Pmaddwd, Pmaddubsw, Psadbw, Mpsadbw, Phminposuw,
+    Phaddw, Phaddd, Phaddsw, Phsubw, Phsubd, Phsubsw, Packsswb, Packuswb, Packssdw, Packusdw,
+    Psllw, Pslld, Psllq, Psrlw, Psrld, Psrlq, Psraw, Psrad, Pslldq, Psrldq, Vpsllvd, Vpsllvq, Vpsrlvd, Vpsrlvq, Vpsravd,
+    Punpcklbw, Punpcklwd, Punpckldq, Punpcklqdq, Punpckhbw, Punpckhwd, Punpckhdq, Punpckhqdq, Pmovsxbw, Pmovsxbd, Pmovsxbq, Pmovsxwd, Pmovsxwq,
+    Pmovsxdq, Pmovzxbw, Pmovzxbd, Pmovzxbq, Pmovzxwd, Pmovzxwq, Pmovzxdq, Pshufb, Pshufd, Pshufhw, Pshuflw, Shufps, Shufpd, Palignr,
+    Pblendw, Blendps, Blendpd, Pblendvb, Blendvps, Blendvpd, Vpermilps, Vpermilpd, Vpermd, Vpermq, Vperm2f128, Vinsertf128, Vextractf128,
+    Vpbroadcastb, Vpbroadcastw, Vpbroadcastd, Vpbroadcastq, Vbroadcastf128,
+    Aesenc, Aesenclast, Aesdec, Aesdeclast, Aesimc, Aeskeygenassist, Pclmulqdq,
+    Sha1rnds4, Sha1nexte, Sha1msg1, Sha1msg2, Sha256rnds2, Sha256msg1, Sha256msg2,
 }

@@ -47,6 +47,12 @@ internal static class OpcodeTable
             Add(row);
         foreach (OpcodeRow row in FloatRows.All())
             Add(row);
+        foreach (OpcodeRow row in IntegerVectorRows.All())
+            Add(row);
+        foreach (OpcodeRow row in VectorMoveRows.All())
+            Add(row);
+        foreach (OpcodeRow row in VectorShuffleRows.All)
+            Add(row);
         s_rows = [.. s_building];
     }
 #pragma warning restore CA1810
@@ -79,7 +85,7 @@ internal static class OpcodeTable
                 case "VEX": map = VexMaps; break;
                 case "L0" or "L1": length = word[1] - '0'; break;
                 case "W0" or "W1": wide = word[1] - '0'; break;
-                case "0F": map += Map0F; break;
+                case "0F" when (map & 3) == 0: map += Map0F; break;
                 case "0F38": map += Map0F38; break;
                 case "0F3A": map += Map0F3A; break;
                 case "mem": register = false; break;

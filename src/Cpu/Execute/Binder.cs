@@ -55,7 +55,7 @@ internal static class Binder
             <= OpKind.Jg => BranchBinder.Bind(op, context),
             <= OpKind.Cmovg => ConditionalBinder.Bind(op, context),
             < OpKind.Andps => RestBinder.Bind(op, context),
-            _ => VectorBinder.Bind(op, context),
+            _ => VectorBinder.Bind(ref op, context),
         };
         return handler != 0 ? handler : Control.Undefined;
     }

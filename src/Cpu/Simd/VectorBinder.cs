@@ -11,18 +11,28 @@ namespace Hv.Cpu.Simd;
 // SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class VectorBinder
 {
-    internal static nint Bind(in Op op, BindContext context)
+    internal static nint Bind(ref Op op, BindContext context)
     {
         if (!Exists(op, context.Key))
             return Control.Undefined;
         if (context.Key.Has(ModeKey.TaskSwitched))
             return Control.NotAvailable;
-        return op.Kind >= OpKind.Addps ? FloatBinder.Bind(op) : LogicBinder.Bind(op);
+        return op.Kind switch
+        {
+            <= OpKind.Pxor => LogicBinder.Bind(op),
+            <= OpKind.Vfnmsub231sd => FloatBinder.Bind(op),
+            <= OpKind.Vpgatherqq => VectorMoveBinder.Bind(ref op, context),
+            <= OpKind.Vpsravd => IntegerBinder.Bind(op),
+            <= OpKind.Sha256msg2 => ShuffleBinder.Bind(ref op, context),
+            _ => 0,
+        };
     }
 
     /// <summary>The handler for <paramref name="op"/>'s encoding of an operation on two vectors.</summary>
     internal static nint Binary<TOperation>(in Op op) where TOperation : struct, IVectorBinary<TOperation>
     {
+        if ((op.Form & OpForm.Mmx) != 0)
+            return VectorForms.BinaryMmx<TOperation, MemoryScalar<W64>>(op);
         // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler.
         delegate*<ref CpuState, ref Op, Processor, void> handler = (op.Form & (OpForm.Vex | OpForm.Ymm | OpForm.Memory)) switch
         {

@@ -37,7 +37,7 @@ internal static class FpuInstructions
 
     public static void Ldmxcsr(ref CpuState s, ref Op op, Processor p)
     {
-        if (!TrySse(ref s, ref op)
+        if (!TrySse(ref s, ref op, p)
             || !p.TryRead(ref s, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), 4, out ulong value))
             return;
         if ((value & ~(ulong)FpuState.MxcsrMask) != 0)
@@ -52,7 +52,7 @@ internal static class FpuInstructions
 
     public static void Stmxcsr(ref CpuState s, ref Op op, Processor p)
     {
-        if (TrySse(ref s, ref op) && p.TryWrite(ref s, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), 4, s.Fpu.Mxcsr))
+        if (TrySse(ref s, ref op, p) && p.TryWrite(ref s, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), 4, s.Fpu.Mxcsr))
             p.Finish(ref s, ref op);
     }
 
@@ -118,11 +118,11 @@ internal static class FpuInstructions
         return (s.Sys.Cr0 & (ControlBits.Em | ControlBits.Ts)) == 0 || Faults.Raise(ref s, ExceptionVector.DeviceNotAvailable);
     }
 
-    /// <summary>SSE instructions: #UD under EM or without OSFXSR, then #NM under TS.</summary>
-    private static bool TrySse(ref CpuState s, ref Op op)
+    /// <summary>SSE instructions: #UD under EM or without OSFXSR, then #NM under TS. Under VEX AVX must be enabled instead.</summary>
+    private static bool TrySse(ref CpuState s, ref Op op, Processor p)
     {
         Faults.Begin(ref s, ref op);
-        bool usable = (s.Sys.Cr0 & ControlBits.Em) == 0 && (s.Sys.Cr4 & ControlBits.Osfxsr) != 0;
+        bool usable = p.Key.Has((op.Form & OpForm.Vex) != 0 ? ModeKey.Avx : ModeKey.Sse);
         return usable ? TryNotSwitched(ref s) : Faults.Undefined(ref s);
     }
 

@@ -1,0 +1,59 @@
+using System.Diagnostics;
+using System.Runtime.Intrinsics;
+
+namespace Hv.Cpu.Tests.Simd;
+
+/// <summary>The tests of vector operations once more in a process whose runtime offers no vector instructions, so that the portable paths are
+/// tested on machines that have them.</summary>
+public sealed class PortablePathTests
+{
+    private const string Switch = "DOTNET_EnableHWIntrinsic";
+
+    [Theory]
+    [InlineData(nameof(VectorOperationTests))]
+    [InlineData(nameof(StringCompareTests))]
+    [InlineData(nameof(CryptographyTests))]
+    public void Operations_are_right_without_the_hosts_vector_instructions(string tests)
+    {
+        Assert.SkipWhen(Environment.GetEnvironmentVariable(Switch) == "0", "this is the process without vector instructions");
+        (int code, string output) = Run("-class", $"{typeof(PortablePathTests).Namespace}.{tests}");
+        Assert.True(code == 0, output);
+    }
+
+    [Fact]
+    public void The_runtimes_switch_works()
+    {
+        if (Environment.GetEnvironmentVariable(Switch) == "0")
+        {
+            Assert.False(Vector128.IsHardwareAccelerated);
+            return;
+        }
+
+        (int code, string output) = Run("-method", $"{typeof(PortablePathTests).FullName}.{nameof(The_runtimes_switch_works)}");
+        Assert.True(code == 0, output);
+    }
+
+    private static (int Code, string Output) Run(params ReadOnlySpan<string> arguments)
+    {
+        string assembly = typeof(PortablePathTests).Assembly.Location;
+        var start = new ProcessStartInfo(Path.Combine(Path.GetDirectoryName(Environment.ProcessPath)!, "dotnet"))
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = Path.GetDirectoryName(assembly),
+        };
+        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
+            start.ArgumentList.Add(assembly);
+        else
+            start.FileName = Environment.ProcessPath!;
+        foreach (string argument in arguments)
+            start.ArgumentList.Add(argument);
+        start.ArgumentList.Add("-noColor");
+        start.Environment[Switch] = "0";
+        using Process process = Process.Start(start)!;
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output + errors.Result);
+    }
+}
