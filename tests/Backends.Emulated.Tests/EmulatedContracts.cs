@@ -32,6 +32,8 @@ public sealed class EmulatedMemory() : MemoryContract(Subject.Emulated);
 
 public sealed class EmulatedMsrsAndCpuid() : MsrAndCpuidContract(Subject.Emulated);
 
+public sealed class EmulatedModeSwitch() : ModeSwitchContract(Subject.Emulated);
+
 public sealed class EmulatedMultiVcpu() : MultiVcpuContract(Subject.Emulated);
 
 public sealed class EmulatedPaging() : PagingContract(Subject.Emulated);

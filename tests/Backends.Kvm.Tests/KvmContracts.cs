@@ -63,6 +63,8 @@ public sealed class KvmMemory() : MemoryContract(Subject.Kvm);
 
 public sealed class KvmMsrAndCpuid() : MsrAndCpuidContract(Subject.Kvm);
 
+public sealed class KvmModeSwitch() : ModeSwitchContract(Subject.Kvm);
+
 public sealed class KvmMultiVcpu() : MultiVcpuContract(Subject.Kvm);
 
 public sealed class KvmPaging() : PagingContract(Subject.Kvm);

@@ -24,6 +24,8 @@ public sealed class SvmMemory() : MemoryContract(Subject.Svm);
 
 public sealed class SvmMsrAndCpuid() : MsrAndCpuidContract(Subject.Svm);
 
+public sealed class SvmModeSwitch() : ModeSwitchContract(Subject.Svm);
+
 public sealed class SvmMultiVcpu() : MultiVcpuContract(Subject.Svm);
 
 public sealed class SvmPaging() : PagingContract(Subject.Svm);

@@ -30,8 +30,7 @@ internal static class StateConversion
         Set(GuestSysenterCs, y.SysenterCs);
         Set(GuestSysenterEsp, y.SysenterEsp);
         Set(GuestSysenterEip, y.SysenterEip);
-        ulong controls = processor.Vmread(VmcsField.EntryControls) & ~(ulong)EntryControl.Ia32eModeGuest;
-        Set(VmcsField.EntryControls, controls | ((y.Efer & EferLma) != 0 ? (uint)EntryControl.Ia32eModeGuest : 0));
+        FollowLongMode(processor, y.Efer);
 
         Segment(processor, 0, y.Es);
         Segment(processor, 1, y.Cs);
@@ -58,6 +57,16 @@ internal static class StateConversion
             _ => GuestActivity.Active,
         }));
         Set(GuestPendingDebug, 0);
+    }
+
+    /// <summary>Keeps the entry control "IA-32e mode guest" equal to EFER.LMA, as an entry demands (SDM 3C 27.3.1.1). A VM exit does so itself (28.2);
+    /// what the hypervisor changes after it, it must follow.</summary>
+    public static void FollowLongMode(LogicalProcessor processor, ulong efer)
+    {
+        ulong controls = processor.Vmread(VmcsField.EntryControls);
+        ulong followed = (efer & EferLma) != 0 ? controls | (uint)EntryControl.Ia32eModeGuest : controls & ~(ulong)EntryControl.Ia32eModeGuest;
+        if (followed != controls)
+            processor.Vmwrite(VmcsField.EntryControls, followed);
     }
 
     /// <summary>CR4 as the guest reads it: masked bits come from the shadow (SDM 3C 25.3).</summary>

@@ -65,6 +65,8 @@ internal sealed partial class VmxVcpu
             EventTransfer.Inject(_processor, vectoring, (uint)_cpu.Vmread(VmcsField.IdtVectoringErrorCode),
                 (byte)_cpu.Vmread(VmcsField.ExitInstructionLength));
         Events.Execute(ref _processor.State, _processor);
+        // MOV to CR0 that sets NE and PG at once enters long mode here, not in the guest.
+        StateConversion.FollowLongMode(_cpu, _processor.State.Sys.Efer);
         _rip = Registers.Rip;
         _rflags = Registers.Rflags;
     }

@@ -23,6 +23,8 @@ public sealed class VmxMemory() : MemoryContract(Subject.Vmx);
 
 public sealed class VmxMsrsAndCpuid() : MsrAndCpuidContract(Subject.Vmx);
 
+public sealed class VmxModeSwitch() : ModeSwitchContract(Subject.Vmx);
+
 public sealed class VmxMultiVcpu() : MultiVcpuContract(Subject.Vmx);
 
 public sealed class VmxPaging() : PagingContract(Subject.Vmx);
