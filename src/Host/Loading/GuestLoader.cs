@@ -82,6 +82,7 @@ internal sealed class GuestLoader
         var modules = new List<LoadedModule>();
         foreach (GuestFile module in options.Modules)
             modules.Add(LoadModule(module));
+        PlaceBiosDataArea();
         ulong stack = TakeBootMemory(StackSize);
         ulong gdt = Place(BootRegisters.DescriptorTable);
         ulong tables = 0;
@@ -127,6 +128,13 @@ internal sealed class GuestLoader
         ulong address = TakeBootMemory((ulong)information.Size);
         Write(address, information.Build((uint)address));
         return (uint)address;
+    }
+
+    /// <summary>An image that lies there itself wants none.</summary>
+    private void PlaceBiosDataArea()
+    {
+        if (_free.TryTake(BiosDataArea.Size, BiosDataArea.Size, BiosDataArea.Address, BiosDataArea.Address + BiosDataArea.Size, out ulong address))
+            Write(address, BiosDataArea.Build(Math.Min(_lowEnd, BootAreaStart)));
     }
 
     private LoadedModule LoadModule(GuestFile file)

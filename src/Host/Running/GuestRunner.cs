@@ -112,10 +112,24 @@ internal sealed partial class GuestRunner
     {
         if (ending.Message is { } message)
             _errors.WriteLine($"hv: {message}");
-        if (ending.WantsDump && stop.VcpuIndex >= 0)
-            _errors.Write(RegisterDump.Format(machine.Vcpus[stop.VcpuIndex], stop.Exit, machine.Backend.Describe(stop.Exit.Raw)));
+        if (ending.WantsDump)
+            Dump(machine, stop);
         if (_request.Summary || ending.Message is not null)
             _errors.Write(RunSummary.Format(machine, stop, ending.Code, elapsed));
+    }
+
+    /// <summary>The registers of the vCPU that stopped the machine, or of all when something else did.</summary>
+    private void Dump(VirtualMachine machine, in StopInfo stop)
+    {
+        if (stop.VcpuIndex >= 0)
+        {
+            string exit = $"{ExitText.Of(stop.Exit)} ({machine.Backend.Describe(stop.Exit.Raw)})";
+            _errors.Write(RegisterDump.Format(machine.Vcpus[stop.VcpuIndex], exit));
+            return;
+        }
+
+        foreach (VirtualCpu vcpu in machine.Vcpus)
+            _errors.Write(RegisterDump.Format(vcpu, null));
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "starting the guest on {Backend} in {Mode} mode at {Entry:x} with {Vcpus} vCPU(s)")]

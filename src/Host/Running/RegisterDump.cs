@@ -15,9 +15,8 @@ internal static class RegisterDump
 
     /// <summary>Several lines, the last one ended.</summary>
     /// <param name="vcpu">Whose state; its machine must not be running.</param>
-    /// <param name="last">Its last exit.</param>
-    /// <param name="raw">The backend's own words for that exit.</param>
-    public static string Format(VirtualCpu vcpu, in VmExit last, string raw)
+    /// <param name="lastExit">What stopped it, in words; null when it did not stop the machine.</param>
+    public static string Format(VirtualCpu vcpu, string? lastExit)
     {
         var state = new VcpuState();
         vcpu.Processor.SaveState(state);
@@ -25,7 +24,7 @@ internal static class RegisterDump
         GeneralRegisters g = state.General;
         GuestMode mode = GuestCode.ModeOf(s, g.Rflags);
         var text = new StringBuilder();
-        text.AppendLine($"vCPU {vcpu.Index}: last exit {ExitText.Of(last)} ({raw}), mode {mode}, CPL {s.Cpl}");
+        text.AppendLine($"vCPU {vcpu.Index}: {(lastExit is null ? "" : $"last exit {lastExit}, ")}mode {mode}, CPL {s.Cpl}");
         text.AppendLine($"  RIP {g.Rip:x16}  RFLAGS {g.Rflags:x8}  instructions {vcpu.Processor.InstructionsRetired}");
         ulong linear = ((mode & GuestMode.Code64) != 0 ? 0 : s.Cs.Base) + g.Rip;
         text.AppendLine($"  at RIP: {new GuestCode().Disassemble(vcpu.Processor, vcpu.Machine.Memory, linear, mode)}");

@@ -16,10 +16,11 @@ internal readonly record struct RunEnding(int Code, string? Message, bool WantsD
         // The exit port cannot say "well": (0 << 1) | 1 is 1. The exit hypercall can: its 0 is 0.
         StopReason.Exited when exitPort is { } value => new(GuestCode((int)value), null, false),
         StopReason.Exited => new(stop.ExitCode == 0 ? (int)ExitCode.Success : GuestCode(stop.ExitCode), null, false),
-        StopReason.AllHalted => Ours(ExitCode.GuestHalted, "the guest halted on every vCPU without an exit code, and nothing can wake it"),
+        StopReason.AllHalted => Ours(ExitCode.GuestHalted, "the guest halted on every vCPU without an exit code, and nothing can wake it", dump: true),
         StopReason.GuestShutdown => Ours(ExitCode.GuestFault, $"the guest ended in a triple fault on vCPU {stop.VcpuIndex}", dump: true),
-        StopReason.InstructionLimit => Ours(ExitCode.LimitReached, "the guest was stopped by --max-instructions; give more to let it go on"),
-        StopReason.TimeLimit => Ours(ExitCode.LimitReached, "the guest was stopped by --timeout; give more to let it go on"),
+        StopReason.InstructionLimit => Ours(ExitCode.LimitReached, "the guest was stopped by --max-instructions; give more to let it go on",
+            dump: true),
+        StopReason.TimeLimit => Ours(ExitCode.LimitReached, "the guest was stopped by --timeout; give more to let it go on", dump: true),
         StopReason.Cancelled => Ours(ExitCode.Interrupted, "interrupted"),
         StopReason.UserExit =>
             Ours(ExitCode.UnservedExit, $"vCPU {stop.VcpuIndex} made a hypercall for user level, which hv does not serve by itself", dump: true),

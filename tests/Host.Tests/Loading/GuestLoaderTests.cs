@@ -51,6 +51,26 @@ public class GuestLoaderTests
     }
 
     [Fact]
+    public void A_kernel_finds_the_size_of_base_memory_and_COM1_in_the_BIOS_data_area()
+    {
+        using GuestMemory memory = GuestLoader.CreateMemory(4 * MiB);
+        Load(memory, ElfBuilder.WithCode(true, 0xF4).Build());
+        Assert.Equal(0x3F8u, U32(memory, 0x400));
+        Assert.Equal(0x9000u, U32(memory, 0x40E) & 0xFFFF);   // the extended area begins where base memory ends: 576 KiB
+        Assert.Equal(576u, U32(memory, 0x413) & 0xFFFF);
+    }
+
+    [Fact]
+    public void An_image_over_the_BIOS_data_area_keeps_its_bytes()
+    {
+        using GuestMemory memory = GuestLoader.CreateMemory(4 * MiB);
+        byte[] content = new byte[0x1000];
+        Array.Fill(content, (byte)0x90);
+        Load(memory, content, flat: new FlatPlacement(0, EntryMode.Protected));
+        Assert.Equal(0x9090_9090u, U32(memory, 0x413));
+    }
+
+    [Fact]
     public void Large_files_are_copied_whole()
     {
         using GuestMemory memory = GuestLoader.CreateMemory(8 * MiB);

@@ -40,11 +40,15 @@ public class RunEndingTests
         }
     }
 
-    [Fact]
-    public void A_triple_fault_is_a_guest_fault_with_a_dump()
+    [Theory]
+    [InlineData(StopReason.GuestShutdown, (int)ExitCode.GuestFault, true)]
+    [InlineData(StopReason.TimeLimit, (int)ExitCode.LimitReached, true)]
+    [InlineData(StopReason.InstructionLimit, (int)ExitCode.LimitReached, true)]
+    [InlineData(StopReason.AllHalted, (int)ExitCode.GuestHalted, true)]
+    [InlineData(StopReason.Cancelled, (int)ExitCode.Interrupted, false)]
+    public void A_guest_that_did_not_end_itself_is_shown_with_its_registers(StopReason reason, int code, bool dump)
     {
-        RunEnding ending = RunEnding.Of(new StopInfo { Reason = StopReason.GuestShutdown }, null);
-        Assert.Equal((int)ExitCode.GuestFault, ending.Code);
-        Assert.True(ending.WantsDump);
+        RunEnding ending = RunEnding.Of(new StopInfo { Reason = reason }, null);
+        Assert.Equal((code, dump), (ending.Code, ending.WantsDump));
     }
 }
