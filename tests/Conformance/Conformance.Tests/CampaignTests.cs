@@ -63,7 +63,7 @@ public sealed class CampaignTests(Probed probed) : IClassFixture<Probed>
     [InlineData("NOP with ModRM is a byte too long")]
     public void A_planted_fault_is_caught(string name)
     {
-        PlantedFault fault = PlantedFaults.All.Single(f => f.Name == name);
+        Planted fault = PlantedFaults.All.Single(f => f.Name == name);
         var result = new CampaignResult();
         new OperandCampaign(new CampaignLimits(Seed, 1_500_000, _most, 1), probed.Status, result) { Perturbation = fault, StopAtFirst = true }.Run();
         Assert.NotEqual(0, result.Tally.Differences);

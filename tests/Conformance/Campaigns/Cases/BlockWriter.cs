@@ -160,7 +160,7 @@ public sealed class BlockWriter
         if (!offsets.HasDisplacement || instruction.MemoryBase == Register.None)
             return;
         long displacement = _random.Below(64) - 32;
-        if (CodeSlot.Locks(in instruction))
+        if (CodeSlot.Locks(in instruction) || instruction.MemorySize.GetSize() >= 16)
             displacement &= ~15;
         for (int i = 0; i < offsets.DisplacementSize; i++)
             bytes[offsets.DisplacementOffset + i] = (byte)(displacement >> (8 * i));
@@ -168,7 +168,8 @@ public sealed class BlockWriter
 
     private bool IsTame(in Instruction instruction)
     {
-        if (instruction.Mnemonic is Mnemonic.Div or Mnemonic.Idiv)
+        if (instruction.Mnemonic is Mnemonic.Div or Mnemonic.Idiv or Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr or Mnemonic.Fldcw or Mnemonic.Fldenv
+            or Mnemonic.Frstor or Mnemonic.Fxrstor or Mnemonic.Fxrstor64)
             return _random.OneIn(8);
         uint kept = Pointers | Stack | (_counting ? Counter : 0);
         InstructionInfo info = _infos.GetInfo(in instruction);
@@ -231,7 +232,7 @@ public sealed class BlockWriter
     {
         foreach (int register in (ReadOnlySpan<int>)[3, 5, 13, 14, 6, 7])
             record.Registers[register] = OracleMap.Window + 80 + (uint)random.Below((OracleMap.WindowSize - 144) / 16) * 16;
-        record.Registers[4] = OracleMap.Window + 64 + (uint)random.Below(16) * 8;
+        record.Registers[4] = OracleMap.Window + 64 + (uint)random.Below(8) * 16;
         if (!random.OneIn(16))
             record.Registers[1] = (uint)random.Below(16);
     }

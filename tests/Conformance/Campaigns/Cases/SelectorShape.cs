@@ -71,7 +71,8 @@ public static class SelectorShape
 
         // Offset, selector; then, for IRET, flags; then stack pointer and its selector.
         int n = 0;
-        Put(memory, n++ * step, step, OracleMap.Code + (uint)random.Below(OracleMap.CodeSize));
+        ulong upper = random.OneIn(8) ? random.Next() << 32 : 0;
+        Put(memory, n++ * step, step, upper + OracleMap.Code + (uint)random.Below(OracleMap.CodeSize));
         BitConverter.TryWriteBytes(memory[(n++ * step)..], selector);
         if (instruction.Mnemonic is Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq)
             Put(memory, n++ * step, step, random.Next() & 0x25_0FFF);

@@ -11,6 +11,8 @@ public static class CampaignCommands
     // An operand campaign aims at completion; random bytes mostly fault.
     private const double OperandsComplete = 0.6, EncodingsComplete = 0.1, BlocksComplete = 0.3;
 
+    private static readonly TimeSpan _progress = TimeSpan.FromSeconds(30);
+
     /// <summary>Every form with edge-biased operands.</summary>
     public static int Operands(Options options) => Run(options, OperandsComplete,
         (limits, status, result) => new OperandCampaign(limits, status, result).Run());
@@ -42,7 +44,9 @@ public static class CampaignCommands
         var result = new CampaignResult();
         CampaignLimits limits = options.Limits;
         TimeSpan before = Environment.CpuUsage.TotalTime;
-        campaign(limits, status, result);
+        using (new Timer(_ => Console.Error.WriteLine($"{limits.Elapsed:hh\\:mm\\:ss} {result.Tally.Cases:N0} cases, " +
+            $"{result.Tally.Differences:N0} differences"), null, _progress, _progress))
+            campaign(limits, status, result);
         double seconds = limits.Elapsed.TotalSeconds;
         double processorSeconds = (Environment.CpuUsage.TotalTime - before + result.WorkerTime).TotalSeconds;
         Print(result, seconds, processorSeconds);

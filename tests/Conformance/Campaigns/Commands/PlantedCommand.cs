@@ -2,13 +2,14 @@ using Hv.Conformance.Campaigns.Forms;
 using Hv.Conformance.Campaigns.Planting;
 using Hv.Conformance.Campaigns.Reporting;
 using Hv.Conformance.Campaigns.Runs;
+using Iced.Intel;
 
 namespace Hv.Conformance.Campaigns.Commands;
 
 /// <summary>Plants each known fault in turn and runs the whole campaigns until they notice.</summary>
 public static class PlantedCommand
 {
-    private const long MostCases = 1_500_000, MostEncodings = 60_000;
+    private const long MostCases = 1_500_000, MostOfInstruction = 200_000, MostEncodings = 60_000;
 
     /// <summary>Runs the command.</summary>
     public static int Run(Options options)
@@ -18,7 +19,7 @@ public static class PlantedCommand
         var limits = options.Limits;
         if (Differs(options, status, null, out _))
             Console.WriteLine("warning: the campaigns differ without a planted fault; a fault below may be caught for that reason");
-        foreach (PlantedFault fault in PlantedFaults.All)
+        foreach (Planted fault in PlantedFaults.All)
         {
             bool found = Differs(options, status, fault, out string by);
             caught[fault.Name] = found;
@@ -46,15 +47,25 @@ public static class PlantedCommand
         return count == caught.Count ? CommandLine.Agreed : CommandLine.Differed;
     }
 
-    /// <summary>Whether a campaign notices <paramref name="fault"/>.</summary>
-    public static bool Differs(Options options, Dictionary<Form, FormStatus> status, PlantedFault? fault, out string by)
+    /// <summary>Whether a campaign notices <paramref name="fault"/>. Of the operand campaign only the forms run that the fault is in: in the others it
+    /// cannot show.</summary>
+    public static bool Differs(Options options, Dictionary<Form, FormStatus> status, Planted? fault, out string by)
     {
         var result = new CampaignResult();
-        var limits = new CampaignLimits(options.Seed, MostCases, TimeSpan.FromMinutes(2), options.Threads);
+        bool one = fault is not null && fault.Instruction != Mnemonic.INVALID;
+        if (one)
+            status = status.Where(s => s.Key.OpCode.Mnemonic == fault!.Instruction).ToDictionary();
+        var limits = new CampaignLimits(options.Seed, one ? MostOfInstruction : MostCases, TimeSpan.FromMinutes(2), options.Threads);
         new OperandCampaign(limits, status, result) { Perturbation = fault, StopAtFirst = true }.Run();
         by = $"(operands, {result.Tally.Cases:N0} cases)";
         if (result.Tally.Differences > 0)
             return true;
+        if (!status.Values.Any(s => s.IsCompared()))
+        {
+            by = "(not compared on this machine)";
+            return false;
+        }
+
         limits = new CampaignLimits(options.Seed, MostEncodings, TimeSpan.FromMinutes(2), options.Threads);
         result = new CampaignResult();
         new EncodingCampaign(limits, status, result) { Perturbation = fault, StopAtFirst = true }.Run();

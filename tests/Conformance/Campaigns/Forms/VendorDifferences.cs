@@ -33,8 +33,8 @@ public static class VendorDifferences
     private static readonly byte[] _prefixes =
         [0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, .. Enumerable.Range(0x40, 16).Select(rex => (byte)rex)];
 
-    private const ulong AlignmentFlag = 0x4_0000, WrapStart = 0xFFFF_FF00;
-    private const uint WriteOrFetch = 0x12;
+    private const ulong AlignmentFlag = 0x4_0000, WrapStart = 0xFFFF_FF00, WrapSize = 0x100;
+    private const uint Fetch = 0x10, WriteOrFetch = 0x12;
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<VendorDifference> All { get; } =
@@ -83,7 +83,7 @@ public static class VendorDifferences
             "SDM 3A 6.3: where the limit is FFFFFFFFH, these accesses may or may not cause the exceptions; APM 2 4.12.3 has them",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Mode == CodeMode.Bits32
                 && ours.Vector is General or StackFault && ours.ErrorCode == 0
-                && ((silicon.Vector == Page && silicon.Address > WrapStart) || silicon.Vector == Alignment)),
+                && ((silicon.Vector == Page && silicon.Address - WrapStart < WrapSize) || (silicon.Vector == Page && silicon.Address < WrapSize) || silicon.Vector == Alignment)),
         new(Maker.Intel, "a far return whose selector lies at the end of what is mapped", "two bytes of its stack word are read",
             "the whole word is read: #PF", "SDM 2B RET, 2A IRET: a 32-bit or 64-bit pop, the upper bits of which are discarded",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => IsFarReturn(slot) && ours.Vector == Page
@@ -92,11 +92,11 @@ public static class VendorDifferences
             "a matter of the method, not of the processor",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord _) => slot.Mode == CodeMode.Bits16
                 && slot.Instruction.FlowControl == FlowControl.IndirectCall && silicon.Vector == Outcome.WorkerDied),
-        new(Maker.Any, "undefined encodings that run past 15 bytes or past the end of the code", "the whole is fetched first: #GP or #PF",
-            "#UD as soon as nothing can make it defined",
+        new(Maker.Any, "undefined encodings that run past 15 bytes or past the end of the code",
+            "#UD as soon as nothing can make it defined, or the whole is fetched first (#GP or #PF)", "the same, at other bytes",
             "SDM 3A table 6-2 gives both the same priority",
-            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsInvalid && ours.Vector == Undefined
-                && ((silicon.Vector == General && (slot.Bytes.Length >= 15 || slot.Mode == CodeMode.Bits16)) || (silicon.Vector == Page && (silicon.ErrorCode & 0x10) != 0))),
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsInvalid
+                && ((ours.Vector == Undefined && EndsEarly(slot, in silicon)) || (silicon.Vector == Undefined && EndsEarly(slot, in ours)))),
         new(Maker.Any, "a far CALL from 64-bit code to compatibility mode whose stack faults", "the pushes use ESP", "the pushes use RSP",
             "SDM 2A CALL and APM 3 CALL (Far) do not say which stack width the pushes use",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Mode == CodeMode.Bits64
@@ -143,6 +143,10 @@ public static class VendorDifferences
         ReadOnlySpan<byte> rest = slot.Bytes.AsSpan().TrimStart(_prefixes);
         return rest.Length > 1 && (rest[0] is 0xE8 or 0xE9 || (rest[0] == 0x0F && rest[1] is >= 0x80 and <= 0x8F));
     }
+
+    /// <summary>The fault of fetching too much: the 16th byte, the end of a 16-bit segment, a missing page.</summary>
+    private static bool EndsEarly(CodeSlot slot, in CaseRecord result) =>
+        (result.Vector == General && (slot.Bytes.Length >= 15 || slot.Mode == CodeMode.Bits16)) || (result.Vector == Page && (result.ErrorCode & Fetch) != 0);
 
     private static bool SameRegisters(in CaseRecord a, in CaseRecord b, ulong mask)
     {

@@ -1,5 +1,4 @@
 using Hv.Conformance.Campaigns.Cases;
-using Hv.Conformance.Campaigns.Execution;
 using Hv.Conformance.Campaigns.Forms;
 using Hv.Conformance.Oracle;
 using Iced.Intel;
@@ -107,10 +106,10 @@ public enum PlantedWhen : byte
 /// <param name="Argument">A flag bit, register number or vector, as the effect demands.</param>
 /// <param name="When">When it shows.</param>
 public sealed record PlantedFault(string Name, Mnemonic Instruction, PlantedEffect Effect, uint Argument = 0,
-    PlantedWhen When = PlantedWhen.Always) : IPerturbation
+    PlantedWhen When = PlantedWhen.Always) : Planted(Name, Instruction)
 {
     /// <inheritdoc/>
-    public void Apply(CodeSlot slot, in CaseRecord input, ref CaseRecord ours)
+    public override void Apply(CodeSlot slot, in CaseRecord input, ref CaseRecord ours)
     {
         Instruction instruction = slot.Instruction;
         if ((Instruction != Mnemonic.INVALID && instruction.Mnemonic != Instruction) || !Shows(slot, in instruction, in input, in ours))

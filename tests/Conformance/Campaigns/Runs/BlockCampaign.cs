@@ -18,9 +18,13 @@ public sealed class BlockCampaign
     public BlockCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
     {
         _limits = limits;
-        _forms = [.. status.Where(s => s.Value.IsCompared() && s.Key.Mode == CodeMode.Bits64 && s.Key.Way == EntryWay.Quick).Select(s => s.Key)];
+        _forms = [.. status.Where(s => s.Value.IsCompared() && s.Key.Mode == CodeMode.Bits64 && s.Key.Way == EntryWay.Quick
+            && !TracksState(s.Key)).Select(s => s.Key)];
         _result = result;
     }
+
+    /// <summary>XSAVE writes which parts are in use, and a processor may say so of parts that hold their first values (SDM 1 13.6).</summary>
+    private static bool TracksState(Form form) => form.Feature.Contains("XSAVE", StringComparison.Ordinal);
 
     /// <summary>Runs until a limit is reached.</summary>
     public void Run() => Parallel.For(0, _limits.Threads, new ParallelOptions { MaxDegreeOfParallelism = _limits.Threads }, _ =>
@@ -49,7 +53,8 @@ public sealed class BlockCampaign
             uint offset = (uint)(b * Stride);
             var writer = new BlockWriter(_forms, random, OracleMap.WritableCode + offset);
             byte[] bytes = writer.Write(selfModifying: true);
-            var slot = new CodeSlot(bytes, CodeMode.Bits64, EntryWay.Quick, OracleMap.WritableCode - OracleMap.Code + offset);
+            var slot = new CodeSlot(bytes, CodeMode.Bits64, EntryWay.Quick, OracleMap.WritableCode - OracleMap.Code + offset,
+                extended: true);
             bytes.CopyTo(code, (int)offset);
             NativeOracle.WriteEnd(code.AsSpan((int)offset + bytes.Length), OracleMap.WritableCode + offset + (uint)bytes.Length, 64);
             slots[b] = (slot, writer);

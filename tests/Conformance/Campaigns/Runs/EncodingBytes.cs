@@ -11,10 +11,10 @@ public sealed class EncodingBytes
     public const int Length = 16;
 
     private static readonly byte[] _prefixes = [0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3];
-    private readonly IReadOnlyList<Form> _forms;
+    private readonly Dictionary<CodeMode, Form[]> _forms;
 
     /// <summary>Draws damaged encodings from <paramref name="forms"/>.</summary>
-    public EncodingBytes(IReadOnlyList<Form> forms) => _forms = forms;
+    public EncodingBytes(IReadOnlyList<Form> forms) => _forms = forms.GroupBy(f => f.Mode).ToDictionary(g => g.Key, g => g.ToArray());
 
     /// <summary>One string. <paramref name="number"/> counts through the opcode maps.</summary>
     public byte[] Next(Prng random, CodeMode mode, long number)
@@ -60,13 +60,7 @@ public sealed class EncodingBytes
 
     private void Damage(byte[] bytes, Prng random, CodeMode mode)
     {
-        Form form;
-        do
-        {
-            form = _forms[random.Below(_forms.Count)];
-        }
-        while (form.Mode != mode);
-        if (FormBytes.Make(form, random, 0, out _) is not { } valid)
+        if (!_forms.TryGetValue(mode, out Form[]? forms) || FormBytes.Make(forms[random.Below(forms.Length)], random, 0, out _) is not { } valid)
             return;
         valid.CopyTo(bytes, 0);
         switch (random.Below(6))
