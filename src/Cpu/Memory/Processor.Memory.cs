@@ -96,7 +96,8 @@ public abstract unsafe partial class Processor
     {
         if (IsReachable(ref s, (SegmentNumber)op.Segment, linear, size))
         {
-            if (!ChecksAlignment || (linear & (ulong)(size - 1)) == 0)
+            // Intel's processors raise #AC for operands of up to 8 bytes: wider ones are #GP where they must be aligned, and free where not.
+            if (!ChecksAlignment || size > 8 || (linear & (ulong)(size - 1)) == 0)
                 return true;
             Raise(ref s, ref op, ExceptionVector.AlignmentCheck, 0);
             return false;

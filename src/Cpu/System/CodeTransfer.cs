@@ -13,11 +13,11 @@ internal static class CodeTransfer
     /// <summary>CS.L and CS.D both set is reserved in IA-32e mode (SDM 3A 5.2.1).</summary>
     public static bool HasReservedSize(ref CpuState s, in Descriptor code) => Modes.IsLong(ref s) && code.Long && code.Default;
 
-    /// <summary>Whether <paramref name="rip"/> may be executed in a segment: canonical in 64-bit code, else within the limit. #GP(0) when
-    /// not.</summary>
+    /// <summary>Whether <paramref name="rip"/> may be executed in a segment: canonical in 64-bit code, else its low 32 bits within the limit, as on
+    /// Intel's processors. #GP(0) when not.</summary>
     public static bool TryCheckOffset(ref CpuState s, in Descriptor code, ulong rip)
     {
-        bool ok = Modes.IsLong(ref s) && code.Long ? Modes.IsCanonical(rip) : rip <= code.Limit;
+        bool ok = Is64(ref s, in code) ? Modes.IsCanonical(rip) : (uint)rip <= code.Limit;
         return ok || Faults.GeneralProtection(ref s);
     }
 
@@ -28,9 +28,11 @@ internal static class CodeTransfer
         s.Sys.Cs = code.ToRegister((ushort)(selector & ~3 | cpl));
         s.Sys.Cs.Attributes |= SegmentRegister.AccessedBit;
         s.Sys.Cpl = (byte)cpl;
-        s.Gpr.Rip = rip;
+        s.Gpr.Rip = Is64(ref s, in code) ? rip : (uint)rip;
         p.ModeChanged(ref s);
     }
+
+    private static bool Is64(ref CpuState s, in Descriptor code) => Modes.IsLong(ref s) && code.Long;
 
     /// <summary>Goes to selector:offset in real or virtual-8086 mode. False: the offset is beyond CS's limit (SDM 2A JMP, real-address
     /// mode).</summary>

@@ -22,12 +22,7 @@ internal static class FarReturn
     }
 
     /// <summary>The checks of the code segment that a return goes to, at the level of its selector's RPL (SDM 2B RET; SDM 2A IRET).</summary>
-    /// <param name="s">The processor's state.</param>
-    /// <param name="p">The processor.</param>
-    /// <param name="selector">The selector popped.</param>
-    /// <param name="rip">The offset popped; bits 63:32 do not count where the segment is not one of 64-bit code.</param>
-    /// <param name="code">The segment.</param>
-    public static bool TryCheckCode(ref CpuState s, Processor p, ushort selector, ref ulong rip, out Descriptor code)
+    public static bool TryCheckCode(ref CpuState s, Processor p, ushort selector, ulong rip, out Descriptor code)
     {
         if (!FarJump.TryTarget(ref s, p, selector, out code))
             return false;
@@ -37,8 +32,6 @@ internal static class FarReturn
             return Faults.GeneralProtection(ref s, selector);
         if (!code.Present)
             return Faults.Raise(ref s, ExceptionVector.SegmentNotPresent, selector);
-        if (!(Modes.IsLong(ref s) && code.Long))
-            rip = (uint)rip;
         return CodeTransfer.TryCheckOffset(ref s, in code, rip) && DescriptorTables.TrySetAccessed(ref s, p, selector, ref code);
     }
 
@@ -64,7 +57,7 @@ internal static class FarReturn
 
     private static bool TryProtected(ref CpuState s, Processor p, ushort selector, ulong rip, int size, ulong popped)
     {
-        if (!TryCheckCode(ref s, p, selector, ref rip, out Descriptor code))
+        if (!TryCheckCode(ref s, p, selector, rip, out Descriptor code))
             return false;
         int cpl = selector & 3;
         if (cpl == s.Sys.Cpl)

@@ -79,7 +79,7 @@ internal static class InterruptReturn
 
     private static bool TryProtected(ref CpuState s, Processor p, int size, ulong rip, ushort cs, ulong flags)
     {
-        if (!FarReturn.TryCheckCode(ref s, p, cs, ref rip, out Descriptor code))
+        if (!FarReturn.TryCheckCode(ref s, p, cs, rip, out Descriptor code))
             return false;
         int cpl = cs & 3;
         ulong mask = FlagWrite.ReturnMask(ref s, size);
