@@ -22,6 +22,14 @@ public sealed class HarnessTests
         Assert.Equal(14u, result.Vector);
         Assert.Equal(7ul, result.Address);
         Assert.Equal(Fault, CaseText.Format(slot, in input, in result));
+        // A push moves TOP: registers keep their physical numbers.
+        const string Extended = "64 jx d9c1 ; fsw=800 ftw=fe fop=1d9 mx=9fc0 f2=3fff8000000000000000 y3=1000000000000000000000000000000002 ; " +
+            "ok fsw=0 ftw=ff fip=10000400 f0=3fff8000000000000000 y3=2";
+        (slot, input, result) = CaseText.Parse(Extended, 0x400);
+        Assert.Equal(0x3FFFul, input.Extended.Stack[1].SignExponent);
+        Assert.Equal(0x3FFFul, result.Extended.Stack[0].SignExponent);
+        Assert.Equal(0x3FFFul, result.Extended.Stack[2].SignExponent);
+        Assert.Equal(Extended, CaseText.Format(slot, in input, in result));
     }
 
     [Theory]
@@ -30,6 +38,31 @@ public sealed class HarnessTests
     [InlineData("64 j 90 ; foo=1 ; ok")]
     [InlineData("64 j 9 ; ; ok")]
     public void A_line_that_is_no_case_is_a_format_error(string line) => Assert.Throws<FormatException>(() => CaseText.Parse(line, 0));
+
+    [Theory]
+    [InlineData(5, 10)]
+    [InlineData(8, 23)]
+    [InlineData(11, 52)]
+    public void Floating_point_operands_are_of_every_class(int exponentBits, int fractionBits)
+    {
+        var random = new Prng(1, 0);
+        var classes = new Dictionary<string, int>();
+        ulong fraction = (1UL << fractionBits) - 1, quiet = 1UL << (fractionBits - 1);
+        int top = (1 << exponentBits) - 1;
+        for (int i = 0; i < 20_000; i++)
+        {
+            ulong value = FloatValues.Next(random, exponentBits, fractionBits);
+            Assert.Equal(0ul, value >> (exponentBits + fractionBits) >> 1);
+            int exponent = (int)(value >> fractionBits) & top;
+            string name = exponent == top ? (value & fraction) == 0 ? "infinite" : (value & quiet) != 0 ? "quiet NaN" : "signalling NaN"
+                : exponent == 0 ? (value & fraction) == 0 ? "zero" : "denormal" : "normal";
+            classes[name] = classes.GetValueOrDefault(name) + 1;
+        }
+
+        Assert.Equal(6, classes.Count);
+        Assert.All(classes, c => Assert.True(c.Value > 200, $"{c.Key}: {c.Value} of 20000"));
+        Assert.True(classes["normal"] > 8000);
+    }
 
     [Fact]
     public void The_same_seed_gives_the_same_cases_and_another_gives_others()

@@ -105,9 +105,42 @@ public sealed class OracleTests
         Assert.Equal(3.75f, native.Outputs[0].Extended.Xmm[0].AsSingle().ToScalar());
     }
 
+    [Theory]
+    [InlineData("0f5ec1", 19)]   // DIVPS XMM0, XMM1 by 0, SDM 1 11.5.2.3
+    [InlineData("d9e8", 16)]     // FLD1 with an unmasked exception waiting, SDM 1 8.7
+    public void An_unmasked_exception_is_a_fault_that_leaves_the_registers(string bytes, uint vector)
+    {
+        CaseRecord result = Run(bytes, CodeMode.Bits64, EntryWay.Quick, extended: (ref ExtendedState state) =>
+        {
+            state.Xmm[0] = Vector128.Create(2f).AsByte();
+            state.Mxcsr = 0x1D80;      // ZM clear
+            state.Control = 0x37E;     // IM clear
+            state.Status = 0x8081;     // IE, ES and B
+        });
+        Assert.Equal(vector, result.Vector);
+        Assert.Equal(OracleMap.Code + Offset, result.Rip);
+        Assert.Equal(Vector128.Create(2f).AsByte(), result.Extended.Xmm[0]);
+        Assert.Equal(0, result.Extended.Tags);
+        Assert.Equal(vector == 19 ? 0x1D84u : 0x1D80, result.Extended.Mxcsr);
+    }
+
+    [Fact]
+    public void X87_state_goes_in_and_comes_out()
+    {
+        // FLD1 (SDM 2A): TOP 0 becomes 7, the tag of physical register 7 is set.
+        CaseRecord result = Run("d9e8", CodeMode.Bits64, EntryWay.Quick);
+        Assert.Equal(Outcome.Completed, result.Vector);
+        Assert.Equal(0x3800, result.Extended.Status);
+        Assert.Equal(0x80, result.Extended.Tags);
+        Assert.Equal(0x3FFFul, result.Extended.Stack[0].SignExponent);
+        Assert.Equal(0x8000_0000_0000_0000, result.Extended.Stack[0].Significand);
+    }
+
+    private delegate void ChangeExtended(ref ExtendedState state);
+
     private delegate void Change(Span<ulong> registers);
 
-    private static CaseRecord Run(string hex, CodeMode mode, EntryWay way, Change? change = null)
+    private static CaseRecord Run(string hex, CodeMode mode, EntryWay way, Change? change = null, ChangeExtended? extended = null)
     {
         Native.Require();
         using var native = new NativeOracle();
@@ -120,6 +153,7 @@ public sealed class OracleTests
             record.Registers[4] = 0x1000;
         slot.Enter(ref record);
         change?.Invoke(record.Registers);
+        extended?.Invoke(ref record.Extended);
         native.Inputs[0] = record;
         native.Start(1);
         native.Wait();
