@@ -376,6 +376,10 @@ public abstract unsafe partial class Processor
     /// <param name="cpl">The privilege of the writes: 3 is a user's.</param>
     public bool TryProbeWrite(ref CpuState s, ulong linear, int size, int cpl) => TryProbe(ref s, linear, size, AccessKind.Write, cpl == 3);
 
+    /// <summary>Whether one byte can be accessed at the present privilege. False: the fault is recorded.</summary>
+    internal bool TryProbe(ref CpuState s, ulong linear, bool write) =>
+        TryResolve(ref s, linear, write ? AccessKind.Write : AccessKind.Read, IsUser, false, out _);
+
     private bool TryProbe(ref CpuState s, ulong linear, int size, AccessKind access, bool user)
     {
         if (!TryResolve(ref s, linear, access, user, false, out _))

@@ -16,12 +16,11 @@ internal static class ExtendedState
     /// alone.</summary>
     public static void Xsave(ref CpuState s, ref Op op, Processor p)
     {
-        if (!TryArea(ref s, ref op, p, out ulong offset, out ulong parts))
+        if (!TryArea(ref s, ref op, p, true, out ulong offset, out ulong parts))
             return;
         var segment = (SegmentNumber)op.Segment;
         int registers = Modes.Is64(ref s) ? 16 : 8;
-        if (!p.TryAddress(ref s, segment, offset, FpuImage.HeaderOffset + HeaderSize, true, out ulong linear)
-            || !p.TryProbeWrite(ref s, linear, SizeFor(parts, registers), s.Sys.Cpl)
+        if (!FpuInstructions.TryEnds(ref s, ref op, p, offset, SizeFor(parts), true)
             || !p.TryRead(ref s, segment, OpAccess.Advance(ref op, offset, FpuImage.HeaderOffset), 8, out ulong present))
             return;
         Span<byte> area = stackalloc byte[FpuImage.AreaSize];
@@ -45,10 +44,13 @@ internal static class ExtendedState
     /// before any of it counts.</summary>
     public static void Xrstor(ref CpuState s, ref Op op, Processor p)
     {
-        if (!TryArea(ref s, ref op, p, out ulong offset, out ulong parts))
+        if (!TryArea(ref s, ref op, p, false, out ulong offset, out ulong parts))
             return;
         Span<byte> area = stackalloc byte[FpuImage.AreaSize];
-        if (!Read(ref s, ref op, p, offset, area, FpuImage.HeaderOffset, FpuImage.HeaderOffset + HeaderSize))
+
+        // Intel's processors begin with the header's second word: CR2 of a fault shows it.
+        if (!Read(ref s, ref op, p, offset, area, FpuImage.HeaderOffset + 8, FpuImage.HeaderOffset + 16)
+            || !Read(ref s, ref op, p, offset, area, FpuImage.HeaderOffset, FpuImage.HeaderOffset + HeaderSize))
             return;
         ulong present = BitConverter.ToUInt64(area[FpuImage.HeaderOffset..]);
         // Bytes 23:8 of the header must be 0: there is no compacted format without XSAVEC (SDM 1 13.8).
@@ -93,10 +95,9 @@ internal static class ExtendedState
         return (FpuImage.IsInitialX87(in f) ? 0 : X87) | (lower == default ? 0 : Sse) | (upper == default ? 0 : Avx);
     }
 
-    private static int SizeFor(ulong parts, int registers) =>
-        (parts & Avx) != 0 ? FpuImage.AvxOffset + 16 * registers : FpuImage.HeaderOffset + HeaderSize;
+    private static int SizeFor(ulong parts) => (parts & Avx) != 0 ? FpuImage.AreaSize : FpuImage.HeaderOffset + HeaderSize;
 
-    private static bool TryArea(ref CpuState s, ref Op op, Processor p, out ulong offset, out ulong parts)
+    private static bool TryArea(ref CpuState s, ref Op op, Processor p, bool write, out ulong offset, out ulong parts)
     {
         (offset, parts) = (0, s.Sys.Xcr0 & (s.Gpr.Rdx << 32 | (uint)s.Gpr.Rax));
         Faults.Begin(ref s, ref op);
@@ -105,7 +106,7 @@ internal static class ExtendedState
         if ((s.Sys.Cr0 & ControlBits.Ts) != 0)
             return Faults.Raise(ref s, ExceptionVector.DeviceNotAvailable);
         offset = p.EffectiveAddress(ref s, ref op);
-        return OperandEvents.Linear(ref s, (SegmentNumber)op.Segment, offset) % Alignment == 0 || Faults.GeneralProtection(ref s);
+        return FpuInstructions.TryAligned(ref s, ref op, p, offset, Alignment, write);
     }
 
     private static bool Write(ref CpuState s, ref Op op, Processor p, ulong offset, ReadOnlySpan<byte> area, int from, int to)

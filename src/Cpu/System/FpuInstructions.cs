@@ -7,7 +7,7 @@ namespace Hv.Cpu.System;
 /// table 2-2; SDM 1 8.7, 11.6.7).</summary>
 internal static class FpuInstructions
 {
-    private const ushort ErrorSummary = 0x80;
+    private const ushort ErrorSummary = 0x80, TopMask = 0x3800;
 
     /// <summary>FWAIT alone looks at MP: #NM only when MP and TS are both set (SDM 3A table 2-2).</summary>
     public static void Fwait(ref CpuState s, ref Op op, Processor p)
@@ -31,7 +31,9 @@ internal static class FpuInstructions
 
         if (!TryNotSwitched(ref s) || !TryPending(ref s))
             return;
+        // TOP becomes 0 as by every MMX instruction (SDM 1 9.6.2).
         s.Fpu.Tags = 0;
+        s.Fpu.Status &= unchecked((ushort)~TopMask);
         p.Finish(ref s, ref op);
     }
 
@@ -59,14 +61,12 @@ internal static class FpuInstructions
     /// <summary>Stores the 512-byte image, all or nothing: its ends are tried before anything between them.</summary>
     public static void Fxsave(ref CpuState s, ref Op op, Processor p)
     {
-        if (!TryImage(ref s, ref op, p, out ulong offset))
+        if (!TryImage(ref s, ref op, p, true, out ulong offset))
             return;
         Span<byte> image = stackalloc byte[FpuImage.Size];
         image.Clear();
         int used = FpuImage.Save(in s.Fpu, image, Registers(ref s), OpAccess.Size(ref op) == 8);
         var segment = (SegmentNumber)op.Segment;
-        if (!p.TryAddress(ref s, segment, offset, FpuImage.Size, true, out ulong linear) || !p.TryProbeWrite(ref s, linear, FpuImage.Size, s.Sys.Cpl))
-            return;
         for (int i = 0; i < used; i += 8)
         {
             if (!p.TryWrite(ref s, segment, OpAccess.Advance(ref op, offset, i), 8, BitConverter.ToUInt64(image[i..])))
@@ -79,7 +79,7 @@ internal static class FpuInstructions
     /// <summary>Reads the whole image before any of it counts.</summary>
     public static void Fxrstor(ref CpuState s, ref Op op, Processor p)
     {
-        if (!TryImage(ref s, ref op, p, out ulong offset))
+        if (!TryImage(ref s, ref op, p, false, out ulong offset))
             return;
         Span<byte> image = stackalloc byte[FpuImage.Size];
         for (int i = 0; i < FpuImage.Size; i += 8)
@@ -102,13 +102,33 @@ internal static class FpuInstructions
     /// <summary>XMM8-XMM15 are part of the image in 64-bit mode only.</summary>
     private static int Registers(ref CpuState s) => Modes.Is64(ref s) ? 16 : 8;
 
-    private static bool TryImage(ref CpuState s, ref Op op, Processor p, out ulong offset)
+    private static bool TryImage(ref CpuState s, ref Op op, Processor p, bool write, out ulong offset)
     {
         offset = 0;
         if (!TryX87(ref s, ref op))
             return false;
         offset = p.EffectiveAddress(ref s, ref op);
-        return (OperandEvents.Linear(ref s, (SegmentNumber)op.Segment, offset) & 15) == 0 || Faults.GeneralProtection(ref s);
+        return TryAligned(ref s, ref op, p, offset, 16, write) && TryEnds(ref s, ref op, p, offset, FpuImage.Size, write);
+    }
+
+    /// <summary>A state image must be aligned: #GP(0), or #AC where alignment is checked. Which misalignment is #AC is the processor's choice (SDM 2A
+    /// FXSAVE): Intel's look at the lowest two bits.</summary>
+    internal static bool TryAligned(ref CpuState s, ref Op op, Processor p, ulong offset, int alignment, bool write)
+    {
+        if (!p.TryAddress(ref s, (SegmentNumber)op.Segment, offset, 1, write, out ulong linear))
+            return false;
+        if ((linear & (ulong)(alignment - 1)) == 0)
+            return true;
+        return p.ChecksAlignment && (linear & 3) != 0 ? Faults.Raise(ref s, ExceptionVector.AlignmentCheck, 0u) : Faults.GeneralProtection(ref s);
+    }
+
+    /// <summary>Whether both ends of an image of at most a page can be accessed. Intel's processors look at the last byte first, and CR2 of a fault
+    /// shows it.</summary>
+    internal static bool TryEnds(ref CpuState s, ref Op op, Processor p, ulong offset, int size, bool write)
+    {
+        var segment = (SegmentNumber)op.Segment;
+        return p.TryAddress(ref s, segment, OpAccess.Advance(ref op, offset, size - 1), 1, write, out ulong last) && p.TryProbe(ref s, last, write)
+            && p.TryAddress(ref s, segment, offset, 1, write, out ulong first) && p.TryProbe(ref s, first, write);
     }
 
     /// <summary>x87 instructions, FXSAVE and FXRSTOR: #NM while EM or TS is set.</summary>

@@ -16,6 +16,9 @@ public sealed class OperandState
     /// <summary>How rarely a locked access crosses a cache line: Linux lets a program that does so on an Intel processor sleep for 10 ms and more
     /// (Documentation/arch/x86/buslock.rst).</summary>
     private const int SplitLockOneIn = 4096;
+
+    /// <summary>XCR0 bits above x87, SSE and AVX (SDM 1 13.1): MPX, AVX-512, PKRU and later ones.</summary>
+    public const ulong HostComponents = 0xF_FFF8;
     private readonly ValuePools _pools;
 
     /// <summary>Makes the generator of one campaign; one per thread.</summary>
@@ -77,6 +80,10 @@ public sealed class OperandState
                 or Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64 or Mnemonic.Vpcmpestri64 or Mnemonic.Vpcmpestrm64 when !random.OneIn(4):
                 record.Registers[0] = (ulong)(random.Below(40) - 20);
                 record.Registers[2] = (ulong)(random.Below(40) - 20);
+                break;
+            case Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64 or Mnemonic.Xrstor or Mnemonic.Xrstor64:
+                // The host may have enabled state that hv's models do not have.
+                record.Registers[0] &= ~HostComponents;
                 break;
             case Mnemonic.Enter:
                 record.Registers[5] = Target(random, 8) & ~7UL;

@@ -115,6 +115,11 @@ public static class VendorDifferences
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => silicon.Vector < 32 && ours.Vector < 32
                 && silicon.Rip == ours.Rip
                 && slot.Instruction.Mnemonic is Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsd or Mnemonic.Movsq or Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd or Mnemonic.Cmpsq),
+        new(Maker.Any, "XSAVE and XRSTOR that ask for state which the host has enabled", "more is saved or loaded", "x87, SSE and AVX state only",
+            "SDM 1 13.3: what XCR0 has enabled",
+            (CodeSlot slot, in CaseRecord input, in CaseRecord _, in CaseRecord _) => (input.Registers[0] & OperandState.HostComponents) != 0
+                && slot.Instruction.Mnemonic is Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64 or Mnemonic.Xrstor
+                    or Mnemonic.Xrstor64),
         new(Maker.Any, "LSL of the kernel's per-processor segment (selectors 78h to 7Bh)", "the number of the processor that the worker runs on", "0",
             "Linux arch/x86/entry/vdso/vma.c: not a property of the processor",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.Mnemonic == Mnemonic.Lsl
