@@ -9,6 +9,9 @@ internal static class FpuInstructions
 {
     private const ushort ErrorSummary = 0x80, TopMask = 0x3800;
 
+    // The part of an image that must lie within its segment before its alignment counts.
+    private const int LimitCheckSize = 16;
+
     /// <summary>FWAIT alone looks at MP: #NM only when MP and TS are both set (SDM 3A table 2-2).</summary>
     public static void Fwait(ref CpuState s, ref Op op, Processor p)
     {
@@ -115,7 +118,7 @@ internal static class FpuInstructions
     /// FXSAVE): Intel's look at the lowest two bits.</summary>
     internal static bool TryAligned(ref CpuState s, ref Op op, Processor p, ulong offset, int alignment, bool write)
     {
-        if (!p.TryAddress(ref s, (SegmentNumber)op.Segment, offset, 1, write, out ulong linear))
+        if (!p.TryAddress(ref s, (SegmentNumber)op.Segment, offset, LimitCheckSize, write, out ulong linear))
             return false;
         if ((linear & (ulong)(alignment - 1)) == 0)
             return true;
