@@ -35,7 +35,11 @@ internal sealed unsafe class TranslationCache : IDisposable
     private const int Banks = 4, Kinds = 2, Total = Entries * Banks * Kinds;
 
     private readonly TlbEntry* _entries;
-    private readonly byte[] _global = new byte[Total];
+
+    // The entries that may hold a translation, each once, and a mark for each entry: flushes go over these few instead of all.
+    private readonly ushort[] _filled = new ushort[Total];
+    private readonly Mark[] _marks = new Mark[Total];
+    private int _filledCount;
     private ulong _largeBase, _largeMask = ulong.MaxValue;
     private bool _hasLarge;
 
@@ -43,7 +47,8 @@ internal sealed unsafe class TranslationCache : IDisposable
     {
         // SAFETY: freed in Dispose only; all accesses below are indexed under Total.
         _entries = (TlbEntry*)NativeMemory.AlignedAlloc((nuint)(Total * sizeof(TlbEntry)), 64);
-        Flush();
+        for (int i = 0; i < Total; i++)
+            _entries[i].Tag = Empty;
     }
 
     /// <summary>The bank's entries, as the state block refers to them.</summary>
@@ -70,7 +75,9 @@ internal sealed unsafe class TranslationCache : IDisposable
         int index = (write ? Banks + bank : bank) * Entries + (int)((linear >> 12) & (Entries - 1));
         ulong page = linear & ~0xFFFUL;
         _entries[index] = new TlbEntry { Tag = page, Addend = hostPage - (nint)page };
-        _global[index] = global ? (byte)1 : (byte)0;
+        if ((_marks[index] & Mark.Filled) == 0)
+            _filled[_filledCount++] = (ushort)index;
+        _marks[index] = global ? Mark.Filled | Mark.Global : Mark.Filled;
         if (pageSize > 4096)
             NoteLarge(linear, pageSize);
     }
@@ -78,19 +85,33 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <summary>Empties everything.</summary>
     internal void Flush()
     {
-        for (int i = 0; i < Total; i++)
-            _entries[i].Tag = Empty;
+        foreach (ushort index in _filled.AsSpan(0, _filledCount))
+        {
+            _entries[index].Tag = Empty;
+            _marks[index] = Mark.None;
+        }
+
+        _filledCount = 0;
         (_hasLarge, _largeMask) = (false, ulong.MaxValue);
     }
 
     /// <summary>Empties what is not global.</summary>
     internal void FlushNonGlobal()
     {
-        for (int i = 0; i < Total; i++)
+        int kept = 0;
+        foreach (ushort index in _filled.AsSpan(0, _filledCount))
         {
-            if (_global[i] == 0)
-                _entries[i].Tag = Empty;
+            if ((_marks[index] & Mark.Global) != 0)
+            {
+                _filled[kept++] = index;
+                continue;
+            }
+
+            _entries[index].Tag = Empty;
+            _marks[index] = Mark.None;
         }
+
+        _filledCount = kept;
     }
 
     /// <summary>Empties one page, and with it all large pages when the address may lie in one (SDM 3A 4.10.4.1 allows more to go).</summary>
@@ -116,18 +137,32 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <summary>Empties all write entries: they promise marked and code-free pages.</summary>
     internal void FlushWrites()
     {
-        for (int i = Banks * Entries; i < Total; i++)
-            _entries[i].Tag = Empty;
+        foreach (ushort index in _filled.AsSpan(0, _filledCount))
+        {
+            if (index >= Banks * Entries)
+                _entries[index].Tag = Empty;
+        }
     }
 
     /// <summary>Empties the write entries that lead to one page of the host.</summary>
     internal void FlushWritesTo(nint hostPage)
     {
-        for (int i = Banks * Entries; i < Total; i++)
+        foreach (ushort index in _filled.AsSpan(0, _filledCount))
         {
-            if (_entries[i].Addend + (nint)_entries[i].Tag == hostPage)
-                _entries[i].Tag = Empty;
+            if (index >= Banks * Entries && _entries[index].Addend + (nint)_entries[index].Tag == hostPage)
+                _entries[index].Tag = Empty;
         }
+    }
+
+    /// <summary>What is known of an entry beside its translation.</summary>
+    [Flags]
+    private enum Mark : byte
+    {
+        None = 0,
+
+        /// <summary>It is among the filled ones.</summary>
+        Filled = 1,
+        Global = 2,
     }
 
     /// <inheritdoc/>
