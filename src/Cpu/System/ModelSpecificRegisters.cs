@@ -24,6 +24,7 @@ public static class ModelSpecificRegisters
 {
     internal const uint Tsc = 0x10, Efer = 0xC000_0080;
     private const int MiscEnableSlot = 27, DefaultTypeSlot = 28, MicrocodeSlot = 29, FirstFixedSlot = 16;
+    private const uint HighRange = 0xC000_0000, RangeSize = 0x2000;
     private const ulong High32 = 0xFFFF_FFFF_0000_0000;
 
     private enum Rule : byte
@@ -53,6 +54,7 @@ public static class ModelSpecificRegisters
     private sealed record Row(uint Index, ulong Reserved, Rule Rule, Field Field, bool IsKept = false);
 
     private static readonly Row[] Rows = Build();
+    private static readonly Row?[] LowRows = Spread(0), HighRows = Spread(HighRange);
 
     /// <summary>The registers that have no field in Core's neutral state: MTRRs and their kind.</summary>
     internal static IReadOnlyList<uint> KeptIndexes { get; } = [.. Rows.Where(row => row.IsKept).Select(row => row.Index)];
@@ -117,20 +119,21 @@ public static class ModelSpecificRegisters
 
     private static Row? Find(uint index)
     {
-        int low = 0, high = Rows.Length - 1;
-        while (low <= high)
-        {
-            int middle = (low + high) / 2;
-            Row row = Rows[middle];
-            if (row.Index == index)
-                return row;
-            if (row.Index < index)
-                low = middle + 1;
-            else
-                high = middle - 1;
-        }
+        Row?[] low = LowRows, high = HighRows;
+        if (index < (uint)low.Length)
+            return low[index];
+        uint above = index - HighRange;
+        return above < (uint)high.Length ? high[above] : null;
+    }
 
-        return null;
+    // Rows by index from the start of a range on: asked at each RDMSR and WRMSR.
+    private static Row?[] Spread(uint first)
+    {
+        Row[] inRange = [.. Rows.Where(row => row.Index >= first && row.Index - first < RangeSize)];
+        var spread = new Row?[inRange.Max(row => row.Index - first) + 1];
+        foreach (Row row in inRange)
+            spread[row.Index - first] = row;
+        return spread;
     }
 
     private static Row[] Build()
