@@ -54,11 +54,13 @@ public abstract unsafe partial class Processor
     /// <summary>The instruction of <see cref="Event"/> is done: RIP moves past it, the interrupt shadow ends, it is counted. For native effects, and
     /// for backends that
     /// complete an intercepted event; its single-step trap then follows in the next run.</summary>
-    public void Retire()
+    public void Retire() => RetireTo(TruncateRip(State.Gpr.Rip + Event.Length));
+
+    /// <summary>As <see cref="Retire"/>, for a caller that knows where the next instruction is.</summary>
+    public void RetireTo(ulong rip)
     {
         ref CpuState s = ref State;
-        InterruptShadow shadow = s.Sys.Shadow;
-        s.Gpr.Rip = TruncateRip(s.Gpr.Rip + Event.Length);
+        s.Gpr.Rip = rip;
         s.Sys.Shadow &= ~(InterruptShadow.Sti | InterruptShadow.MovSs);
         ForgetReplays();
         if (_running)
@@ -69,14 +71,15 @@ public abstract unsafe partial class Processor
 
         InstructionsRetired++;
         s.Sys.Tsc++;
-        DebugTraps.AfterInstruction(ref s, s.Gpr.Rflags, shadow);
+        if (DebugTraps.IsDue(ref s))
+            DebugTraps.AfterInstruction(ref s, s.Gpr.Rflags, InterruptShadow.None);
     }
 
     /// <summary>As <see cref="Retire"/>, for an instruction that has set RIP itself.</summary>
     internal void RetireJump()
     {
         Event.Length = 0;
-        Retire();
+        RetireTo(TruncateRip(State.Gpr.Rip));
     }
 
     /// <summary>Delivers an event before the next instruction.</summary>
@@ -124,10 +127,10 @@ public abstract unsafe partial class Processor
         ForgetReplays();
     }
 
-    private protected void BeginRun(ref CpuState s)
+    private protected void BeginRun(ref CpuState s, long budget)
     {
         _running = true;
-        _budget = s.Remaining;
+        s.Remaining = _budget = budget;
         TakeFlags(ref s);
     }
 
@@ -156,6 +159,7 @@ public abstract unsafe partial class Processor
 
     /// <summary>The lazy flags take over from RFLAGS. Where nobody changed RFLAGS since it was made exact they still hold, and an exit costs no
     /// conversion.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private protected void TakeFlags(ref CpuState s)
     {
         if (s.Gpr.Rflags != _givenFlags)
@@ -163,7 +167,14 @@ public abstract unsafe partial class Processor
     }
 
     /// <summary>RFLAGS is made exact.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private protected void GiveFlags(ref CpuState s) => _givenFlags = s.Gpr.Rflags = s.Gpr.Rflags & ~Flags.All | Flags.Get(ref s);
+
+    /// <summary>Whether something other than running blocks is to be done before the next instruction: any bit of any of its reasons.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private protected bool HasErrand(ref CpuState s) =>
+        ((uint)s.Attention | (uint)s.StopRequested | (uint)Pending.Kind | (uint)s.Sys.Activity | (uint)_replayCount | DebugTraps.StepReasons(ref s)) != 0
+        || InterruptPending || InterruptWindowWanted || s.Remaining <= 0;
 
     private protected static long CountOf(nint block)
     {
@@ -171,7 +182,18 @@ public abstract unsafe partial class Processor
         return Unsafe.AsRef<BlockHeader>((void*)block).Count;
     }
 
+    /// <summary>The block at RIP under the present key, or 0 where the look-up table does not hold it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private protected static nint LookUp(ref CpuState s)
+    {
+        ulong rip = s.Gpr.Rip;
+        // SAFETY: the table holds LookupEntry.Count entries for the processor's life.
+        LookupEntry* entry = (LookupEntry*)s.Lookup + (uint)(rip ^ (rip >> 12)) % LookupEntry.Count;
+        return entry->Rip == rip && entry->Ticket == s.Ticket ? entry->Block : 0;
+    }
+
     /// <summary>Finds or builds the block at RIP. 0: the fault of fetching it is recorded.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private protected nint FindBlock(ref CpuState s, ModeKey key)
     {
         ulong rip = s.Gpr.Rip;
@@ -267,10 +289,14 @@ public abstract unsafe partial class Processor
         }
     }
 
+    /// <summary>Whether a branch left for want of a link.</summary>
+    private protected bool WantsLink => _unlinked != 0;
+
     /// <summary>Links the branch that left for want of a link to the block that was found for it.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private protected void LinkTo(ref CpuState s, nint block)
     {
-        if (_unlinked != 0 && _unlinkedTicket == s.Ticket)
+        if (_unlinkedTicket == s.Ticket)
         {
             // SAFETY: the ticket is the one under which the slot was seen, so the code cache has not been emptied since.
             ref LinkSlot slot = ref Unsafe.AsRef<LinkSlot>((void*)_unlinked);
@@ -282,17 +308,16 @@ public abstract unsafe partial class Processor
     }
 
     /// <summary>A fault or event that did not name its operation belongs to the block's last instruction: system instructions end blocks.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private protected void PlaceFault(ref CpuState s)
     {
-        if (!_placed && (s.Attention & (Attention.Fault | Attention.Event)) != 0)
+        if ((s.Attention & Attention.Placed) == 0)
         {
             ref BlockHeader header = ref Unsafe.AsRef<BlockHeader>((void*)s.Block);
             // SAFETY: the running block's operations follow its header; the last instruction is number Count - 1.
             ref Op last = ref Unsafe.Add(ref Unsafe.As<BlockHeader, Op>(ref Unsafe.Add(ref header, 1)), (nint)(header.Count - 1));
             Abort(ref s, ref last);
         }
-
-        _placed = false;
     }
 
     private protected void BeginReplay() => _replayNext = 0;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Hv.Core.Cpuid;
@@ -40,7 +41,7 @@ public abstract unsafe partial class Processor : IDisposable
     private readonly ulong[] _fetchedPages = new ulong[FetchedWords];
     private int _nextTicket;
     private ModeKey _key;
-    private bool _placed, _disposed;
+    private bool _disposed;
     private ulong _random = 0x9E37_79B9_7F4A_7C15;
 
     /// <summary>Makes a processor over <paramref name="memory"/> with all state zero: load or reset it before it runs.</summary>
@@ -95,6 +96,12 @@ public abstract unsafe partial class Processor : IDisposable
     /// <summary>The mode that decoding and checks depend on.</summary>
     internal ModeKey Key => _key;
 
+    /// <summary>Another number after each change of a segment register, of CPL or of the mode: what is derived from those holds while it stays.</summary>
+    public ulong ModeVersion { get; private set; }
+
+    /// <summary>Whether the processor runs 64-bit code: EFER.LMA and CS.L.</summary>
+    public bool Is64BitCode => _key.Is64;
+
     /// <summary>Records exception <paramref name="vector"/> without an error code for the instruction <paramref name="op"/>.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public void Raise(ref CpuState s, ref Op op, byte vector) => Record(ref s, ref op, vector, false, 0);
@@ -109,10 +116,14 @@ public abstract unsafe partial class Processor : IDisposable
     /// effect.</summary>
     public void Leave(ref CpuState s, ref Op op, CpuEventKind kind)
     {
+        // What offers an event ends its block, so that nothing but the instruction itself is given back.
+        Debug.Assert(Threading.Left(ref s, ref op) == 1);
         Event = default;
         Event.Kind = kind;
-        s.Attention |= Attention.Event;
-        Abort(ref s, ref op);
+        Event.Length = op.Length;
+        s.Attention |= Attention.Event | Attention.Placed;
+        s.Gpr.Rip = s.BlockRip + op.RipDelta;
+        s.Remaining++;
     }
 
     /// <summary>Ends an instruction that leaves the block by falling through: RIP moves past it (truncated by the code size).</summary>
@@ -134,10 +145,11 @@ public abstract unsafe partial class Processor : IDisposable
     }
 
     /// <summary>Recomputes what is derived from CR0, CR4, EFER, CPL, RFLAGS.AC/VM and segments: the block key, the TLB bank, segment bases. Call
-    /// after changing any of them.</summary>
+    /// after changing any of them, for segments even when nothing derived differs (<see cref="ModeVersion"/>).</summary>
     public void ModeChanged(ref CpuState s)
     {
         ref SystemRegisters sys = ref s.Sys;
+        ModeVersion++;
         bool long64 = (sys.Efer & EferLma) != 0 && sys.Cs.Long;
         ulong key = 0;
         if (long64)
@@ -259,6 +271,6 @@ public abstract unsafe partial class Processor : IDisposable
         s.Remaining += Threading.Left(ref s, ref op);
         if ((s.Attention & Attention.Event) != 0)
             Event.Length = op.Length;
-        _placed = true;
+        s.Attention |= Attention.Placed;
     }
 }

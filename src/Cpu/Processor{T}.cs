@@ -51,8 +51,7 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
     public RunResult Run(long budget)
     {
         ref CpuState s = ref State;
-        s.Remaining = budget;
-        BeginRun(ref s);
+        BeginRun(ref s, budget);
         RunResult result = Loop(ref s);
         EndRun(ref s, budget, result);
         return result;
@@ -66,60 +65,95 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
     {
         while (true)
         {
-            if (s.Attention != 0)
+            if (HasErrand(ref s))
             {
-                if (Attend(ref s))
+                if (DoErrand(ref s, out RunResult result))
+                    return result;
+                continue;
+            }
+
+            RunBlocks(ref s);
+            // What blocks leave with is nearly always an event: the way of every exit.
+            if (s.Attention == (Attention.Event | Attention.Placed))
+            {
+                s.Attention = Attention.None;
+                if (Offer(ref s))
                     return RunResult.Event;
-                continue;
             }
-
-            if (s.StopRequested != 0)
-            {
-                s.StopRequested = 0;
-                return RunResult.Stopped;
-            }
-
-            if (s.Remaining <= 0)
-                return RunResult.Budget;
-            if (Pending.Kind != PendingEventKind.None)
-            {
-                if (DeliverPending(ref s) is { } left)
-                    return left;
-                continue;
-            }
-
-            if ((InterruptPending || InterruptWindowWanted) && CanInterrupt(ref s) && OfferInterrupt(ref s))
-                return RunResult.Event;
-            if (Pending.Kind != PendingEventKind.None)
-                continue;
-            if (s.Sys.Activity != ActivityState.Running)
-                return s.Sys.Activity == ActivityState.Shutdown ? RunResult.Shutdown : RunResult.Halted;
-            if (IsReplaying || DebugTraps.Stepping(ref s))
-                Step(ref s);
-            else
-                RunBlocks(ref s);
         }
     }
 
+    /// <summary>Does one of the things that come before running blocks, the most urgent first. True: the run ends.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool DoErrand(ref CpuState s, out RunResult result)
+    {
+        result = RunResult.Event;
+        if (s.Attention != 0)
+            return Attend(ref s);
+        if (s.StopRequested != 0)
+        {
+            s.StopRequested = 0;
+            result = RunResult.Stopped;
+            return true;
+        }
+
+        if (s.Remaining <= 0)
+        {
+            result = RunResult.Budget;
+            return true;
+        }
+
+        if (Pending.Kind != PendingEventKind.None)
+            return DeliverPending(ref s, out result);
+        if ((InterruptPending || InterruptWindowWanted) && CanInterrupt(ref s) && OfferInterrupt(ref s))
+            return true;
+        if (Pending.Kind != PendingEventKind.None)
+            return false;
+        if (s.Sys.Activity != ActivityState.Running)
+        {
+            result = s.Sys.Activity == ActivityState.Shutdown ? RunResult.Shutdown : RunResult.Halted;
+            return true;
+        }
+
+        if (IsReplaying || DebugTraps.Stepping(ref s))
+            Step(ref s);
+        else
+            RunBlocks(ref s);
+        return false;
+    }
+
     /// <summary>Runs from RIP on until something needs the loop.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void RunBlocks(ref CpuState s)
     {
-        Interrupted = default;
-        nint block = FindBlock(ref s, Key);
-        if (block == 0)
-            return;
-        LinkTo(ref s, block);
-        if (CountOf(block) > s.Remaining)
+        if (Interrupted.Kind != PendingEventKind.None)
+            Interrupted = default;
+        nint block = LookUp(ref s);
+        if (block == 0 || WantsLink || CountOf(block) > s.Remaining)
         {
-            // The budget ends inside: go on one by one, so that it is exact.
-            block = FindBlock(ref s, SingleKey);
+            block = Prepare(ref s, block);
             if (block == 0)
                 return;
         }
 
         Threading.Start(ref s, block, this);
-        if (s.Attention != 0)
+        if ((s.Attention & Attention.Placed) == 0 && s.Attention != 0)
             PlaceFault(ref s);
+    }
+
+    /// <summary>The block to run where the look-up table does not give it, a branch waits for its link, or the budget ends inside it. 0: a fault is
+    /// recorded.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private nint Prepare(ref CpuState s, nint block)
+    {
+        if (block == 0)
+            block = FindBlock(ref s, Key);
+        if (block == 0)
+            return 0;
+        if (WantsLink)
+            LinkTo(ref s, block);
+        // One by one where the budget ends inside, so that it is exact.
+        return CountOf(block) > s.Remaining ? FindBlock(ref s, SingleKey) : block;
     }
 
     /// <summary>Runs one instruction: under TF or breakpoints, in an interrupt shadow, or when its device accesses are replayed.</summary>
@@ -157,15 +191,28 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
             OfferFault(ref s);
         else if ((attention & Attention.Event) == 0)
             return false;
+        return Offer(ref s);
+    }
 
+    /// <summary>Asks the layer about the event; when that does not take it, it has its native effect. True: the layer took it.</summary>
+    private bool Offer(ref CpuState s)
+    {
         GiveFlags(ref s);
         if (Virtualization.Intercepts(this, ref Event))
             return true;
+        Perform(ref s);
+        return false;
+    }
+
+    /// <summary>The event's effect where no layer takes it.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Perform(ref CpuState s)
+    {
         if (Event.Kind == CpuEventKind.GuestPhysicalAccess)
         {
             // A hole: reads give ones, writes vanish.
             CompleteDeviceAccess(ulong.MaxValue);
-            return false;
+            return;
         }
 
         ulong flags = s.Gpr.Rflags;
@@ -180,7 +227,6 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         // What the event's effect retired was one instruction; its traps follow it.
         if (s.Attention == 0 && s.Remaining != remaining)
             DebugTraps.AfterInstruction(ref s, flags, shadow);
-        return false;
     }
 
     /// <summary>Asks the layer about an external interrupt or the interrupt window. True: it took the event.</summary>
@@ -202,9 +248,10 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         return Virtualization.Intercepts(this, ref Event);
     }
 
-    /// <summary>Delivers <see cref="Processor.Pending"/> through the IDT. Not null: return it.</summary>
-    private RunResult? DeliverPending(ref CpuState s)
+    /// <summary>Delivers <see cref="Processor.Pending"/> through the IDT. True: the run ends.</summary>
+    private bool DeliverPending(ref CpuState s, out RunResult left)
     {
+        left = RunResult.Event;
         PendingEvent e = Pending;
         int length = PendingLength;
         s.Remaining--;
@@ -216,7 +263,7 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         {
             // It stays pending: when the access is answered the delivery begins again.
             s.Attention = Attention.Event;
-            return null;
+            return false;
         }
 
         Pending = default;
@@ -225,16 +272,17 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         switch (result)
         {
             case DeliveryResult.Delivered:
-                return null;
+                return false;
             case DeliveryResult.Fault:
                 s.Attention = Attention.Fault;
-                return null;
+                return false;
             default:
                 Event = new CpuEvent { Kind = CpuEventKind.TripleFault };
                 if (Virtualization.Intercepts(this, ref Event))
-                    return RunResult.Event;
+                    return true;
                 s.Sys.Activity = ActivityState.Shutdown;
-                return RunResult.Shutdown;
+                left = RunResult.Shutdown;
+                return true;
         }
     }
 }

@@ -120,9 +120,14 @@ internal static class Flags
     internal static void SetCarryKeepOverflow(ref CpuState s, ulong carry) => s.FlagsAux = WithCarry(s.FlagsAux, carry);
 
     /// <summary>The six flags as RFLAGS bits.</summary>
-    internal static ulong Get(ref CpuState s) =>
-        Carry(ref s) | (Parity(ref s) ? Pf : 0) | (Adjust(ref s) ? Af : 0) | (Zero(ref s) ? Zf : 0) | (Sign(ref s) ? Sf : 0) | (Overflow(ref s) ? Of
-            : 0);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static ulong Get(ref CpuState s)
+    {
+        // Once an exit, so each flag is moved to its place without a branch.
+        ulong result = s.FlagsResult, aux = s.FlagsAux;
+        ulong even = (ulong)~BitOperations.PopCount((byte)(result ^ (aux >> 8))) & 1, zero = result == 0 ? 1UL : 0;
+        return aux >> CarryBit | even << 2 | (aux & AuxAdjust) << 1 | zero << 6 | (result >> 56 ^ aux << 7) & Sf | (aux ^ (aux << 1)) >> 52 & Of;
+    }
 
     /// <summary>Takes the six flags from RFLAGS bits.</summary>
     internal static void Put(ref CpuState s, ulong rflags)

@@ -60,17 +60,28 @@ internal static unsafe class Threading
             return;
         }
 
+        Run(ref s, ref header, remaining, p);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Run(ref CpuState s, ref BlockHeader header, long remaining, Processor p)
+    {
         s.Remaining = remaining;
-        s.Block = block;
+        s.Block = (nint)Unsafe.AsPointer(ref header);
         s.BlockRip = header.Rip;
         ref Op first = ref Unsafe.As<BlockHeader, Op>(ref Unsafe.Add(ref header, 1));
         // SAFETY: see Next.
         ((delegate*<ref CpuState, ref Op, Processor, void>)first.Handler)(ref s, ref first, p);
     }
 
-    /// <summary>Starts the block at <paramref name="block"/> from the run loop, which has checked the budget.</summary>
+    /// <summary>Starts the block at <paramref name="block"/> from the run loop, which has checked the budget and for a stop.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static void Start(ref CpuState s, nint block, Processor p) => Enter(ref s, block, p);
+    internal static void Start(ref CpuState s, nint block, Processor p)
+    {
+        // SAFETY: as in Enter.
+        ref BlockHeader header = ref Unsafe.AsRef<BlockHeader>((void*)block);
+        Run(ref s, ref header, s.Remaining - header.Count, p);
+    }
 
     /// <summary>Instructions of the running block from <paramref name="op"/> on, itself included.</summary>
     internal static long Left(ref CpuState s, ref Op op)

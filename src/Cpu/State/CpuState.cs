@@ -110,6 +110,9 @@ public enum Attention : uint
 
     /// <summary>The instruction is one that the virtualization layer may intercept; <c>Processor.Event</c> describes it; RIP is on it.</summary>
     Event = 2,
+
+    /// <summary>RIP is on the instruction that raised the fault or event, and the block's charge for it and what follows is given back.</summary>
+    Placed = 4,
 }
 
 /// <summary>An exception on its way to the guest's IDT.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Core.Registers;
 using Hv.Cpu.State;
 
@@ -14,9 +15,16 @@ internal static class DebugTraps
     private const int Execute = 0, Write = 1, Io = 2, ReadWrite = 3;
 
     /// <summary>Whether the next instruction needs care: TF, RF, an armed breakpoint, or a one-instruction shadow.</summary>
-    public static bool Stepping(ref CpuState s) =>
-        (s.Gpr.Rflags & (Rflags.Tf | Rflags.Rf)) != 0 || (s.Sys.Dr7 & EnableMask) != 0
-            || (s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) != 0;
+    public static bool Stepping(ref CpuState s) => StepReasons(ref s) != 0;
+
+    /// <summary>The reasons for <see cref="Stepping"/>, as bits that mean nothing else.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint StepReasons(ref CpuState s) => (uint)(s.Gpr.Rflags & (Rflags.Tf | Rflags.Rf)) | (uint)(s.Sys.Dr7 & EnableMask)
+        | (uint)(s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs));
+
+    /// <summary>Whether <see cref="AfterInstruction"/> has a trap to make, where RFLAGS is what it was before the instruction.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsDue(ref CpuState s) => (s.PendingDebug | s.Gpr.Rflags & Rflags.Tf) != 0;
 
     /// <summary>Whether memory accesses must be reported through <see cref="Access"/>.</summary>
     public static bool WatchesData(ref CpuState s)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Core.Registers;
 using Hv.Cpu.Decode;
 using Hv.Cpu.State;
@@ -15,13 +16,17 @@ internal static class OperandEvents
 {
     public static void Leave(ref CpuState s, ref Op op, Processor p, CpuEventKind kind)
     {
-        bool memory = OpAccess.IsMemory(ref op);
-        ulong offset = memory ? p.EffectiveAddress(ref s, ref op) : 0;
         p.Leave(ref s, ref op, kind);
         p.Event.Size = (byte)OpAccess.Size(ref op);
         p.Event.Register = (byte)(op.Rm >> 3);
-        if (!memory)
-            return;
+        if (OpAccess.IsMemory(ref op))
+            AddOperand(ref s, ref op, p);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void AddOperand(ref CpuState s, ref Op op, Processor p)
+    {
+        ulong offset = p.EffectiveAddress(ref s, ref op);
         p.Event.AddressSize = (byte)OpAccess.AddressSize(ref op);
         p.Event.Segment = op.Segment;
         p.Event.Address = offset;
