@@ -15,6 +15,7 @@ internal sealed class EmulatedExitCapture : IExitCapture<EmulatedExit>
     private const ulong ResultBase = 0x100;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Capture(in EmulatedExit raw, out VmExit exit)
     {
         if (raw.Result != RunResult.Event)

@@ -48,16 +48,18 @@ internal sealed class EmulatedVcpu : IVcpu
     {
         RunResult result = _processor.Run(budget);
         ref CpuState s = ref _processor.State;
-        var site = new ExitSite(s.Gpr.Rip, 0, EmulatedExitCapture.ModeOf(in s.Gpr, in s.Sys), s.Sys.Cpl);
+        const GuestMode Mode64 = GuestMode.Protected | GuestMode.LongModeActive | GuestMode.Code64;
+        GuestMode mode = _processor.Is64BitCode ? Mode64 : EmulatedExitCapture.ModeOf(in s.Gpr, in s.Sys);
+        var site = new ExitSite(s.Gpr.Rip, 0, mode, s.Sys.Cpl);
         EmulatedExitCapture.Capture(new EmulatedExit(result, in _processor.Event, in s.Gpr, site), out exit);
     }
 
     /// <inheritdoc/>
-    public void Complete(in ExitCompletion completion)
+    public void Complete(ExitCompletion completion)
     {
         if (completion.Kind != CompletionKind.Fault)
         {
-            Retire(in completion);
+            Retire(completion);
             return;
         }
 
@@ -106,7 +108,7 @@ internal sealed class EmulatedVcpu : IVcpu
     /// <inheritdoc/>
     public void Dispose() => _processor.Dispose();
 
-    private void Retire(in ExitCompletion completion)
+    private void Retire(ExitCompletion completion)
     {
         bool hasValue = completion.Kind == CompletionKind.RetireWith;
         switch (_processor.Event.Kind)

@@ -157,11 +157,11 @@ public sealed class KvmVcpu : IVcpu
     }
 
     /// <inheritdoc/>
-    public void Complete(in ExitCompletion completion)
+    public void Complete(ExitCompletion completion)
     {
         if (completion.Kind == CompletionKind.Fault)
         {
-            CompleteWithFault(in completion);
+            CompleteWithFault(completion);
             return;
         }
 
@@ -384,7 +384,7 @@ public sealed class KvmVcpu : IVcpu
         _registers.FetchUnder(in _page.Run);
     }
 
-    private void CompleteWithFault(in ExitCompletion completion)
+    private void CompleteWithFault(ExitCompletion completion)
     {
         if (_awaits == Answer.Msr && completion is { Vector: 13, HasErrorCode: true, ErrorCode: 0 })
         {

@@ -37,7 +37,7 @@ public interface IVcpu : IDisposable
     void Run(long budget, out VmExit exit);
 
     /// <summary>Answers the last exit.</summary>
-    void Complete(in ExitCompletion completion);
+    void Complete(ExitCompletion completion);
 
     /// <summary>Makes a running or the next <see cref="Run"/> return <see cref="ExitReason.Cancelled"/> soon. May be called from any
     /// thread.</summary>

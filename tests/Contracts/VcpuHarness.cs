@@ -71,7 +71,7 @@ public sealed class VcpuHarness : IDisposable
     public void RunToEnd() => Expect(ExitReason.Halt);
 
     /// <summary>Answers the last exit.</summary>
-    public void Complete(in ExitCompletion completion) => Vcpu.Complete(completion);
+    public void Complete(ExitCompletion completion) => Vcpu.Complete(completion);
 
     /// <summary>What the guest stored into a result slot.</summary>
     public ulong Result(int slot) => Read<ulong>(GuestLayout.Results + (ulong)slot * 8);

@@ -12,7 +12,7 @@ namespace Hv.Backends.Svm.Hypervisor;
 public sealed partial class SvmVcpu
 {
     /// <inheritdoc/>
-    public void Complete(in ExitCompletion completion)
+    public void Complete(ExitCompletion completion)
     {
         Debug.Assert(_awaitsCompletion, "there is no exit to complete");
         if (!_awaitsCompletion)
@@ -65,6 +65,10 @@ public sealed partial class SvmVcpu
 
         Retire(ref vmcb, ref s, next);
     }
+
+    // MSR accesses are the hypervisor's for two registers alone.
+    private static bool IsOwn(SvmExitCode code) => code == SvmExitCode.MSR
+        || (code is >= SvmExitCode.VMRUN and <= SvmExitCode.SKINIT && code != SvmExitCode.VMMCALL) || code == SvmExitCode.INVLPGA;
 
     /// <summary>Exits that are no business of the host's: the SVM instructions, which do not exist for the guest, and the registers that VMCB
     /// fields stand for.</summary>
@@ -129,7 +133,7 @@ public sealed partial class SvmVcpu
 
     // An event that the exit cut off is still to be injected; with it the fault is delivered alone, or makes a double fault, or shuts the guest
     // down (APM 2 8.2.9).
-    private void InjectFault(in ExitCompletion fault, ref Vmcb vmcb, ref CpuState s)
+    private void InjectFault(ExitCompletion fault, ref Vmcb vmcb, ref CpuState s)
     {
         _core.Engine.ForgetEvent();
         switch (DoubleFaults.Combine(EventTranslation.ToEvent(_inject, 0, 0), fault.Vector))
@@ -161,8 +165,7 @@ public sealed partial class SvmVcpu
     /// </summary>
     private void Retire(ref Vmcb vmcb, ref CpuState s, ulong rip)
     {
-        _core.Engine.Retire();
-        s.Gpr.Rip = rip;
+        _core.Engine.RetireTo(rip);
         vmcb.Control.InterruptState &= ~VmcbControl.InterruptShadowBit;
         if ((s.Attention & Attention.Fault) == 0)
             return;

@@ -18,6 +18,7 @@ public sealed partial class SvmVcpu : IVcpu
     private readonly SvmPartition _partition;
     private readonly SvmCore _core;
     private readonly Hpa _vmcbAddress;
+    private readonly VmcbPage _vmcb;
 
     // What the hypervisor has to inject at the next VMRUN, and for a software event the return address that nRIP must hold.
     private EventRecord _inject;
@@ -37,6 +38,7 @@ public sealed partial class SvmVcpu : IVcpu
         Index = index;
         _core = new SvmCore(partition.Memory, partition.HostMemory, SiliconModel.Default, partition.Cpuid, partition.Code);
         _vmcbAddress = partition.HostMemory.AllocatePages(1);
+        _vmcb = partition.HostMemory.VmcbPageAt(_vmcbAddress);
         bool enabled = _core.Msrs.TryWrite(HostMsrs.Efer, HostMsrs.SvmeBit)
             && _core.Msrs.TryWrite(HostMsrs.VmHsavePa, partition.HostMemory.AllocatePages(1).Value);
         if (!enabled)
@@ -47,7 +49,7 @@ public sealed partial class SvmVcpu : IVcpu
     /// <inheritdoc/>
     public int Index { get; }
 
-    private ref Vmcb Vmcb => ref _partition.HostMemory.VmcbAt(_vmcbAddress);
+    private ref Vmcb Vmcb => ref _vmcb.Vmcb;
 
     /// <inheritdoc/>
     public ref GeneralRegisters Registers => ref _core.Engine.State.Gpr;
@@ -99,7 +101,7 @@ public sealed partial class SvmVcpu : IVcpu
             // An event whose delivery was cut off comes first at the next VMRUN (APM 2 15.7.2).
             _inject = vmcb.Control.ExitIntInfo;
             _injectNextRip = vmcb.Control.NextRip;
-            if (vmcb.Control.ExitCode != SvmExitCode.VMMCALL && TryHandle(ref vmcb, ref s))
+            if (IsOwn(vmcb.Control.ExitCode) && TryHandle(ref vmcb, ref s))
             {
                 if (_core.Engine.InstructionsRetired < end)
                     continue;
@@ -108,8 +110,12 @@ public sealed partial class SvmVcpu : IVcpu
             }
 
             SvmExitCapture.Capture(new SvmRawExit(ref vmcb, ref s.Gpr, Operand(in vmcb)), out exit);
-            Settle(ref exit, ref vmcb, ref s, end);
             _exitReason = exit.Reason;
+            if (_exitReason is ExitReason.Hypercall or ExitReason.PortIo or ExitReason.MsrRead or ExitReason.MsrWrite or ExitReason.Cpuid
+                or ExitReason.MemoryAccess or ExitReason.Exception or ExitReason.Unknown)
+                _awaitsCompletion = true;
+            else
+                Settle(ref exit, ref vmcb, ref s, end);
             return;
         }
     }
@@ -156,15 +162,11 @@ public sealed partial class SvmVcpu : IVcpu
     private ExitSite HereOf(ref readonly Vmcb vmcb) => SvmExitCapture.SiteOf(in vmcb) with { Rip = Registers.Rip, InstructionLength = 0 };
 
     // What an exit means beyond its capture: the vCPU's own state, and which of the host's reasons an interrupt had.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void Settle(ref VmExit exit, ref Vmcb vmcb, ref CpuState s, ulong end)
     {
         switch (exit.Reason)
         {
-            case ExitReason.Hypercall or ExitReason.PortIo or ExitReason.MemoryAccess or ExitReason.MsrRead or ExitReason.MsrWrite or ExitReason.Cpuid
-                or ExitReason.Exception or ExitReason.Unknown:
-                _awaitsCompletion = true;
-                break;
-
             case ExitReason.Cancelled when _core.Engine.InstructionsRetired >= end:
                 VmExit.Plain(ExitReason.BudgetExpired, SvmExitCapture.SiteOf(in vmcb), exit.Raw, out exit);
                 break;

@@ -68,13 +68,14 @@ public static class GuestStateTransfer
     }
 
     /// <summary>Puts the guest state that #VMEXIT saves into a save area (APM 2 15.6), all groups; G_PAT with nested paging only.</summary>
-    public static void Save(in CpuState s, ref VmcbSave save, bool nestedPaging)
+    /// <param name="s">The processor.</param>
+    /// <param name="segments">What <see cref="Pack"/> gives for it.</param>
+    /// <param name="save">The save area.</param>
+    /// <param name="nestedPaging">Whether nested paging is on.</param>
+    public static void Save(in CpuState s, in VmcbSegments segments, ref VmcbSave save, bool nestedPaging)
     {
         ref readonly SystemRegisters sys = ref s.Sys;
-        SaveSegment(ref save.Es, sys.Es);
-        SaveSegment(ref save.Cs, sys.Cs);
-        SaveSegment(ref save.Ss, sys.Ss);
-        SaveSegment(ref save.Ds, sys.Ds);
+        save.Segments = segments;
         save.Gdtr.Base = sys.Gdtr.Base;
         save.Gdtr.Limit = sys.Gdtr.Limit;
         save.Idtr.Base = sys.Idtr.Base;
@@ -93,6 +94,16 @@ public static class GuestStateTransfer
         save.Rip = s.Gpr.Rip;
         save.Rsp = s.Gpr.Rsp;
         save.Rax = s.Gpr.Rax;
+    }
+
+    /// <summary>Packs ES, CS, SS and DS.</summary>
+    public static void Pack(in SystemRegisters sys, out VmcbSegments segments)
+    {
+        segments = default;
+        SaveSegment(ref segments.Es, sys.Es);
+        SaveSegment(ref segments.Cs, sys.Cs);
+        SaveSegment(ref segments.Ss, sys.Ss);
+        SaveSegment(ref segments.Ds, sys.Ds);
     }
 
     /// <summary>What VMLOAD loads: FS, GS, TR, LDTR with their hidden parts, KernelGsBase, the SYSCALL and the SYSENTER registers.</summary>

@@ -5,6 +5,21 @@ using Hv.Core;
 
 namespace Hv.Backends.Svm.Silicon;
 
+/// <summary>A page that holds a VMCB, found once. Valid until the memory is disposed.</summary>
+// SAFETY: the pointer is null or HostMemory.Page's, for a page-aligned address.
+public readonly unsafe struct VmcbPage
+{
+    private readonly Vmcb* _vmcb;
+
+    internal VmcbPage(Vmcb* vmcb) => _vmcb = vmcb;
+
+    /// <summary>Whether there is memory at the address.</summary>
+    public bool Exists => _vmcb != null;
+
+    /// <summary>The VMCB; only where the page exists.</summary>
+    public ref Vmcb Vmcb => ref *_vmcb;
+}
+
 /// <summary>
 /// The part of the modelled machine's physical memory that the hypervisor owns: VMCBs, host save areas, permission maps and nested page tables. It
 /// lies above everything that four levels of nested tables can reach; below are the guest's slots at their own addresses
@@ -62,6 +77,9 @@ public sealed unsafe class HostMemory : IDisposable
     /// <summary>The VMCB in a page. A null reference where <paramref name="address"/> is not a page of memory.</summary>
     public ref Vmcb VmcbAt(Hpa address) => ref Unsafe.AsRef<Vmcb>(address.IsPageAligned ? Page(address) : null);
 
+    /// <summary>As <see cref="VmcbAt"/>, to be kept: pages neither move nor go before <see cref="Dispose"/>.</summary>
+    public VmcbPage VmcbPageAt(Hpa address) => new(address.IsPageAligned ? (Vmcb*)Page(address) : null);
+
     /// <summary>Reads an aligned quadword. All ones where there is no memory, as a bus without an answer reads.</summary>
     public ulong Read64(Hpa address)
     {
@@ -85,6 +103,15 @@ public sealed unsafe class HostMemory : IDisposable
         byte* page = Page(address);
         // SAFETY: the offset is at most 4095.
         return page == null ? byte.MaxValue : page[address.Value & 0xFFF];
+    }
+
+    /// <summary>Reads two bytes, which may lie in two pages.</summary>
+    public ushort Read16(Hpa address)
+    {
+        byte* page = Page(address);
+        // SAFETY: both bytes lie in the page.
+        return page != null && (address.Value & 0xFFF) != 0xFFF ? Unsafe.ReadUnaligned<ushort>(page + (address.Value & 0xFFF))
+            : (ushort)(Read8(address) | Read8(address + 1) << 8);
     }
 
     /// <summary>Writes a byte; without effect where there is no memory.</summary>

@@ -13,7 +13,7 @@ public static class IoPermissionMap
     public static bool Intercepts(HostMemory memory, Hpa map, ushort port, int size)
     {
         Hpa at = new Hpa(map.Value & ~0xFFFul) + (ulong)(port / 8);
-        int bits = memory.Read8(at) | memory.Read8(at + 1) << 8;
+        int bits = memory.Read16(at);
         return (bits >> (port % 8) & ((1 << size) - 1)) != 0;
     }
 

@@ -16,7 +16,7 @@ public sealed partial class SvmCore
     private bool Enter(ref CpuState s, ref readonly Vmcb vmcb, CleanBits clean)
     {
         if (clean != CleanBits.None)
-            GuestStateTransfer.Save(in s, ref _onChip.Save, NestedPagingEnabled);
+            Save(in s, ref _onChip.Save);
         uint asid = _onChip.Control.GuestAsid;
         ulong nestedCr3 = _onChip.Control.NestedCr3;
         VmcbGroups.CopyDirty(in vmcb, ref _onChip, clean);

@@ -54,10 +54,22 @@ public sealed partial class SvmCore
         control.VirtualInterrupt = request;
         if (_exit.Code == SvmExitCode.EXCP0 + ExceptionVectors.Debug)
             RecordDebug(ref s);
-        GuestStateTransfer.Save(in s, ref vmcb.Save, NestedPagingEnabled);
+        Save(in s, ref vmcb.Save);
         if (_decodeAssists && (_exit.Code == SvmExitCode.NPF || _exit.Code == SvmExitCode.EXCP0 + ExceptionVectors.PageFault))
             FetchBytes(ref s, ref control);
         Gif = false;
+    }
+
+    // The segment registers in the VMCB's format, which most exits find as the last one left them.
+    private void Save(ref readonly CpuState s, ref VmcbSave save)
+    {
+        if (_packedVersion != _cpu.ModeVersion)
+        {
+            GuestStateTransfer.Pack(in s.Sys, out _packed);
+            _packedVersion = _cpu.ModeVersion;
+        }
+
+        GuestStateTransfer.Save(in s, in _packed, ref save, NestedPagingEnabled);
     }
 
     /// <summary>A refused VMRUN: no guest state is saved (APM 2 15.5.1).</summary>

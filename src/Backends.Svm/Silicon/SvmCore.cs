@@ -40,7 +40,11 @@ public sealed partial class SvmCore : IDisposable
     // The on-chip copy of the VMCB. Of the save area's groups only what VMRUN has loaded is here; what they have become is in the engine.
     private Vmcb _onChip;
     private Hpa _cachedAddress;
+    private VmcbPage _cachedPage;
     private bool _isCached;
+
+    private VmcbSegments _packed;
+    private ulong _packedVersion;
 
     private ExitRecord _exit;
     private uint _pausesLeft;
@@ -87,13 +91,15 @@ public sealed partial class SvmCore : IDisposable
     {
         if (!Msrs.SvmEnabled)
             return VmrunResult.UndefinedOpcode;
-        ref Vmcb vmcb = ref _memory.VmcbAt(address);
-        if (Unsafe.IsNullRef(in vmcb) || Msrs.HostSaveArea.Value == 0)
+        bool same = _isCached && address == _cachedAddress;
+        VmcbPage page = same ? _cachedPage : _memory.VmcbPageAt(address);
+        if (!page.Exists || Msrs.HostSaveArea.Value == 0)
             return VmrunResult.GeneralProtection;
 
         Gif = true;
+        ref Vmcb vmcb = ref page.Vmcb;
         ref CpuState s = ref _cpu.State;
-        CleanBits clean = _isCached && address == _cachedAddress ? vmcb.Control.Clean & _cacheable : CleanBits.None;
+        CleanBits clean = same ? vmcb.Control.Clean & _cacheable : CleanBits.None;
         bool entered = clean == CleanBits.All && !vmcb.Control.EventInj.Valid && vmcb.Control.TlbControl == TlbControl.Nothing
             ? LoadAlways(ref s, in vmcb, false) : Enter(ref s, in vmcb, clean);
         if (!entered)
@@ -103,6 +109,7 @@ public sealed partial class SvmCore : IDisposable
         }
 
         _cachedAddress = address;
+        _cachedPage = page;
         _isCached = true;
         Execute(ref s, budget);
         Exit(ref s, ref vmcb);

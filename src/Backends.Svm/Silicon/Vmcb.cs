@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -87,6 +88,17 @@ public struct VmcbSave
     [FieldOffset(0x238)] public ulong SysenterEip;
     [FieldOffset(0x240)] public ulong Cr2;
     [FieldOffset(0x268)] public ulong GuestPat;
+
+    /// <summary>ES, CS, SS and DS at once.</summary>
+    [UnscopedRef]
+    public ref VmcbSegments Segments => ref Unsafe.As<VmcbSegment, VmcbSegments>(ref Es);
+}
+
+/// <summary>ES, CS, SS and DS as they lie in the save area: the group of the clean bit SEG, without CPL.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct VmcbSegments
+{
+    public VmcbSegment Es, Cs, Ss, Ds;
 }
 
 /// <summary>A segment register in the save area. The attributes are descriptor bits 55:52 and 47:40 drawn together into 12 bits.</summary>

@@ -24,7 +24,7 @@ internal sealed partial class VmxVcpu
     private bool _answered;
 
     /// <inheritdoc/>
-    public void Complete(in ExitCompletion completion)
+    public void Complete(ExitCompletion completion)
     {
         ExitReason reason = _exit;
         _exit = ExitReason.Unknown;
@@ -39,7 +39,7 @@ internal sealed partial class VmxVcpu
         switch (reason)
         {
             case ExitReason.MemoryAccess:
-            case ExitReason.PortIo when (_record.Qualification & StringIo) != 0:
+            case ExitReason.PortIo when (_cpu.Vmread(VmcsField.ExitQualification) & StringIo) != 0:
                 // The emulator executes the instruction again with this answer (docs/adr/0044-instruction-emulator.md).
                 _processor.CompleteDeviceAccess(completion.Value);
                 _answered = true;
@@ -54,8 +54,8 @@ internal sealed partial class VmxVcpu
                 registers.Rax = (uint)completion.Value;
                 registers.Rdx = completion.Value >> 32;
                 break;
-            case ExitReason.PortIo when (_record.Qualification & PortInput) != 0:
-                registers.Rax = (_record.Qualification & 7) switch
+            case ExitReason.PortIo when (_cpu.Vmread(VmcsField.ExitQualification) & PortInput) != 0:
+                registers.Rax = (_cpu.Vmread(VmcsField.ExitQualification) & 7) switch
                 {
                     0 => (registers.Rax & ~0xFFUL) | (byte)completion.Value,
                     1 => (registers.Rax & ~0xFFFFUL) | (ushort)completion.Value,
@@ -64,7 +64,7 @@ internal sealed partial class VmxVcpu
                 break;
         }
 
-        Skip(NextRip(_record.Rip + _record.InstructionLength));
+        Skip(NextRip(_rip + _cpu.Vmread(VmcsField.ExitInstructionLength)));
     }
 
     /// <summary>Ends an instruction that was executed for the guest: RIP moves on, it is counted, blocking by STI and MOV SS ends (SDM 3A 6.8.3), and
@@ -81,11 +81,11 @@ internal sealed partial class VmxVcpu
     }
 
     // SDM 3C 27.6.1: a fault is injected with RIP on the instruction. An intercepted INT3 or INTO goes back as the software exception it was.
-    private void InjectFault(in ExitCompletion fault, ExitReason reason)
+    private void InjectFault(ExitCompletion fault, ExitReason reason)
     {
-        var exiting = new InterruptionInfo(_record.InterruptionInfo);
+        var exiting = new InterruptionInfo((uint)_cpu.Vmread(VmcsField.ExitInterruptionInfo));
         bool same = reason == ExitReason.Exception && exiting.Vector == fault.Vector;
-        bool isProtected = (_record.Cr0 & Cr0Pe) != 0;
+        bool isProtected = (_cpu.Vmread(VmcsField.GuestCr0) & Cr0Pe) != 0;
         InterruptionType type = same ? exiting.Type : InterruptionType.HardwareException;
         uint errorCode = fault.ErrorCode;
         byte vector = fault.Vector;
@@ -99,7 +99,7 @@ internal sealed partial class VmxVcpu
         bool hasErrorCode = type == InterruptionType.HardwareException && InterruptionInfo.PushesErrorCode(vector) && isProtected;
         _inject = InterruptionInfo.Of(type, vector, hasErrorCode);
         _injectErrorCode = hasErrorCode ? (ushort)errorCode : 0u;
-        _injectLength = same ? (byte)_record.InstructionLength : (byte)0;
+        _injectLength = same ? (byte)_cpu.Vmread(VmcsField.ExitInstructionLength) : (byte)0;
         if (vector == ExceptionVector.PageFault)
             _processor.State.Sys.Cr2 = fault.Address;
         _processor.ForgetEvent();
@@ -120,8 +120,12 @@ internal sealed partial class VmxVcpu
         return outcome != NestedOutcome.TripleFault;
     }
 
-    private void KeepVectoring(InterruptionInfo vectoring)
+    /// <summary>An event whose delivery the exit cut off is to be delivered again (SDM 3C 28.2.4).</summary>
+    private void KeepVectoring()
     {
+        var vectoring = new InterruptionInfo((uint)_cpu.Vmread(VmcsField.IdtVectoringInfo));
+        if (!vectoring.IsValid)
+            return;
         _inject = vectoring;
         _injectErrorCode = (uint)_cpu.Vmread(VmcsField.IdtVectoringErrorCode);
         _injectLength = (byte)_cpu.Vmread(VmcsField.ExitInstructionLength);
@@ -147,7 +151,5 @@ internal sealed partial class VmxVcpu
             _cpu.Vmwrite(VmcsField.GuestInterruptibility, (uint)(blocking & ~Shadow));
     }
 
-    private ulong NextRip(ulong next) => (_record.EntryControls & (uint)EntryControl.Ia32eModeGuest) != 0
-        && (_record.CsAccessRights & SegmentRegister.LongBit) != 0
-        ? next : (uint)next;
+    private ulong NextRip(ulong next) => (_exitMode & GuestMode.Code64) != 0 ? next : (uint)next;
 }

@@ -12,10 +12,9 @@ namespace Hv.Backends.Vmx.Hypervisor;
 // Exits that the hypervisor answers itself, and what every other one leaves to be done.
 internal sealed partial class VmxVcpu
 {
-    /// <summary>Answers an exit that is no business of the host's. False: the host must see it.</summary>
-    private bool TryHandle()
+    /// <summary>Answers an exit of <see cref="OwnExits"/>. False: the host must see it after all.</summary>
+    private bool TryHandle(VmxExitReason reason)
     {
-        var reason = (VmxExitReason)(ushort)_cpu.Vmread(VmcsField.ExitReason);
         switch (reason)
         {
             // VMX is not offered to the guest: CPUID does not report it, CR4.VMXE reads 0, and its instructions are undefined.

@@ -27,8 +27,17 @@ internal sealed partial class VmxVcpu : IVcpu
     private readonly Processor<VmxVirtualization> _processor;
     private readonly ulong _vmxonRegion, _vmcsRegion;
 
-    private VmxExitRecord _record;
+    // The exits that are no business of the host's, a bit for each reason below 64; TryHandle answers them.
+    private const ulong OwnExits = 1UL << (int)VmxExitReason.TaskSwitch | 1UL << (int)VmxExitReason.Invd | 1UL << (int)VmxExitReason.Vmclear
+        | 1UL << (int)VmxExitReason.Vmlaunch | 1UL << (int)VmxExitReason.Vmptrld | 1UL << (int)VmxExitReason.Vmptrst
+        | 1UL << (int)VmxExitReason.Vmread | 1UL << (int)VmxExitReason.Vmresume | 1UL << (int)VmxExitReason.Vmwrite
+        | 1UL << (int)VmxExitReason.Vmxoff | 1UL << (int)VmxExitReason.Vmxon | 1UL << (int)VmxExitReason.ControlRegisterAccess
+        | 1UL << (int)VmxExitReason.Invept | 1UL << (int)VmxExitReason.PreemptionTimer | 1UL << (int)VmxExitReason.Invvpid
+        | 1UL << (int)VmxExitReason.Xsetbv;
+
+    // What completion must know of the last exit; the rest of it is still in the VMCS.
     private ExitReason _exit;
+    private GuestMode _exitMode;
 
     // RIP and RFLAGS as the VMCS has them: a difference to Registers is the host's write.
     private ulong _rip, _rflags;
@@ -89,18 +98,20 @@ internal sealed partial class VmxVcpu : IVcpu
             ulong before = _processor.InstructionsRetired;
             _cpu.Vmwrite(VmcsField.PreemptionTimer, ticks);
             VmxResult result = _launched ? _cpu.Vmresume() : _cpu.Vmlaunch();
-            if (!result.IsSuccess || (_cpu.Vmread(VmcsField.ExitReason) & EntryFailure) != 0)
+            ulong reason = _cpu.Vmread(VmcsField.ExitReason);
+            if (!result.IsSuccess || (reason & EntryFailure) != 0)
             {
                 Refused(result, out exit);
                 break;
             }
 
             _launched = true;
-            if (!TryHandle())
+            if ((OwnExits >> (int)reason & 1) == 0 || !TryHandle((VmxExitReason)reason))
             {
-                Read();
-                VmxExitCapture.Capture(_record, out exit);
-                Settle(ref exit);
+                KeepVectoring();
+                VmxExitCapture.Capture(new VmcsExitFields(_cpu.Vmcs, _processor), out exit);
+                if (exit.Reason is ExitReason.Halt or ExitReason.Shutdown or ExitReason.BudgetExpired or ExitReason.InterruptWindow)
+                    Settle(ref exit);
                 break;
             }
 
@@ -116,8 +127,10 @@ internal sealed partial class VmxVcpu : IVcpu
         }
 
         _exit = exit.Reason;
-        _rip = Registers.Rip;
-        _rflags = Registers.Rflags;
+        _exitMode = exit.Mode;
+        ref GeneralRegisters registers = ref Registers;
+        _rip = registers.Rip;
+        _rflags = registers.Rflags;
     }
 
     /// <inheritdoc/>
@@ -161,57 +174,10 @@ internal sealed partial class VmxVcpu : IVcpu
             _cpu.Vmwrite(VmcsField.GuestRflags, _rflags = registers.Rflags);
     }
 
-    private void Read()
-    {
-        _record.Reason = (uint)_cpu.Vmread(VmcsField.ExitReason);
-        _record.Qualification = _cpu.Vmread(VmcsField.ExitQualification);
-        _record.InstructionLength = (uint)_cpu.Vmread(VmcsField.ExitInstructionLength);
-        _record.InterruptionInfo = (uint)_cpu.Vmread(VmcsField.ExitInterruptionInfo);
-        _record.Rip = _cpu.Vmread(VmcsField.GuestRip);
-        _record.Rflags = _cpu.Vmread(VmcsField.GuestRflags);
-        _record.Cr0 = _cpu.Vmread(VmcsField.GuestCr0);
-        _record.CsAccessRights = (uint)_cpu.Vmread(VmcsField.GuestCsAccessRights);
-        _record.SsAccessRights = (uint)_cpu.Vmread(VmcsField.GuestSsAccessRights);
-        _record.EntryControls = (uint)_cpu.Vmread(VmcsField.EntryControls);
-        ref GeneralRegisters registers = ref Registers;
-        _record.Rax = registers.Rax;
-        _record.Rcx = registers.Rcx;
-        _record.Rdx = registers.Rdx;
-        switch ((VmxExitReason)(ushort)_record.Reason)
-        {
-            case VmxExitReason.ExceptionOrNmi:
-                _record.InterruptionErrorCode = (uint)_cpu.Vmread(VmcsField.ExitInterruptionErrorCode);
-                break;
-            case VmxExitReason.EptViolation or VmxExitReason.EptMisconfiguration:
-                _record.GuestPhysicalAddress = _cpu.Vmread(VmcsField.GuestPhysicalAddress);
-                ReadOperand();
-                break;
-            case VmxExitReason.IoInstruction:
-                _record.InstructionInfo = (uint)_cpu.Vmread(VmcsField.ExitInstructionInfo);
-                ReadOperand();
-                break;
-        }
-
-        var vectoring = new InterruptionInfo((uint)_cpu.Vmread(VmcsField.IdtVectoringInfo));
-        if (vectoring.IsValid)
-            KeepVectoring(vectoring);
-    }
-
-    // What decoding the instruction would tell a hypervisor (docs/adr/0044-instruction-emulator.md).
-    private void ReadOperand()
-    {
-        ref readonly CpuEvent e = ref _processor.Event;
-        bool isFetch = (e.Access & GuestAccess.Execute) != 0;
-        _record.OperandSize = isFetch ? (byte)0 : e.Size;
-        _record.OperandIsStore = e.IsWrite;
-        _record.OperandValue = e.Value;
-    }
-
     private ExitSite Site()
     {
-        Read();
-        VmxExitCapture.Capture(_record, out VmExit exit);
-        return new ExitSite(exit.Rip, 0, exit.Mode, exit.Cpl);
+        KeepVectoring();
+        return VmxExitCapture.Site(new VmcsExitFields(_cpu.Vmcs, _processor)) with { InstructionLength = 0 };
     }
 
     private void Refused(VmxResult result, out VmExit exit)

@@ -11,19 +11,25 @@ namespace Hv.Backends.Vmx.Silicon;
 /// VMX
 /// operation, so that it is added and taken off here.
 /// </summary>
-public sealed class GuestRegisters
+// SAFETY: the state block is pinned and lives as long as its processor, which this object keeps; fields are read at every exit.
+public sealed unsafe class GuestRegisters
 {
     private const ulong SingleStepPending = 1 << 14, DebugCauses = 0x600F;
     private Processor? _processor;
+    private CpuState* _state;
     private ulong _pendingDebug;
 
     /// <summary>The fields with a register behind them; every other guest-state field is only stored.</summary>
     public static IReadOnlyList<VmcsField> Fields { get; } = BackedFields();
 
     /// <summary>Names the processor. Until then every field must be pending.</summary>
-    public void Attach(Processor processor) => _processor = processor;
+    public void Attach(Processor processor)
+    {
+        _processor = processor;
+        _state = (CpuState*)Unsafe.AsPointer(ref processor.State);
+    }
 
-    private ref CpuState State => ref _processor!.State;
+    private ref CpuState State => ref *_state;
 
     /// <summary>The register's value. What every exit asks for folds to one load when the field is a constant.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Hv.Core.Composition;
 
 /// <summary>
@@ -7,12 +9,10 @@ namespace Hv.Core.Composition;
 /// <typeparam name="THandler">The handler.</typeparam>
 internal sealed class RangeTable<THandler> where THandler : class
 {
-    private readonly ulong[] _firsts;
-    private readonly ulong[] _lasts;
-    private readonly THandler[] _handlers;
+    private readonly Row[] _rows;
 
-    // Where the last number was found: guests use one register or port many times over. Any value is safe, so that threads may race for it.
-    private int _last;
+    // The row of the last number that had one: guests use one register or port many times over. Any row is right, so that threads may race for it.
+    private Row? _last;
 
     /// <summary>Freezes a table.</summary>
     /// <param name="kind">What the numbers are, for the message, for example <c>port</c>.</param>
@@ -34,31 +34,45 @@ internal sealed class RangeTable<THandler> where THandler : class
             }
         }
 
-        _firsts = [.. sorted.Select(r => r.First)];
-        _lasts = [.. sorted.Select(r => r.Last)];
-        _handlers = [.. sorted.Select(r => r.Handler)];
+        _rows = [.. sorted.Select(r => new Row(r.First, r.Last - r.First, r.Handler))];
+        _last = _rows.FirstOrDefault();
     }
 
     /// <summary>The owner of <paramref name="number"/>, or null.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public THandler? Find(ulong number)
     {
-        ulong[] firsts = _firsts;
-        int last = _last;
-        if ((uint)last < (uint)firsts.Length && number >= firsts[last] && number <= _lasts[last])
-            return _handlers[last];
-        int low = 0, high = firsts.Length;
+        Row? last = _last;
+        return last is not null && number - last.First <= last.Span ? last.Handler : Search(number);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private THandler? Search(ulong number)
+    {
+        int low = 0, high = _rows.Length;
         while (low < high)
         {
             int middle = (int)((uint)(low + high) >> 1);
-            if (firsts[middle] <= number)
+            if (_rows[middle].First <= number)
                 low = middle + 1;
             else
                 high = middle;
         }
 
-        if (low == 0 || number > _lasts[low - 1])
+        if (low == 0 || number - _rows[low - 1].First > _rows[low - 1].Span)
             return null;
-        _last = low - 1;
-        return _handlers[low - 1];
+        _last = _rows[low - 1];
+        return _rows[low - 1].Handler;
+    }
+
+    /// <summary>A range and its owner.</summary>
+    private sealed class Row(ulong first, ulong span, THandler handler)
+    {
+        public readonly ulong First = first;
+
+        /// <summary>What added to <see cref="First"/> gives the last number.</summary>
+        public readonly ulong Span = span;
+
+        public readonly THandler Handler = handler;
     }
 }

@@ -14,15 +14,25 @@ public enum CompletionKind : byte
     Fault,
 }
 
-/// <summary>The host's answer to one exit, given to <see cref="IVcpu.Complete"/>.</summary>
-/// <param name="Kind">What to do.</param>
-/// <param name="Value">The result for <see cref="CompletionKind.RetireWith"/>, zero-extended.</param>
-/// <param name="Vector">The exception for <see cref="CompletionKind.Fault"/>, 0..31.</param>
-/// <param name="HasErrorCode">Whether the exception pushes an error code.</param>
-/// <param name="ErrorCode">The error code.</param>
-/// <param name="Address">For #PF the linear address for CR2.</param>
-public readonly record struct ExitCompletion(CompletionKind Kind, ulong Value, byte Vector, bool HasErrorCode, uint ErrorCode, ulong Address)
+/// <summary>The host's answer to one exit, given to <see cref="IVcpu.Complete"/>: two words, so that it is passed in registers. Made by its factory
+/// methods.</summary>
+public readonly record struct ExitCompletion
 {
+    private const int VectorShift = 8, ErrorCodeShift = 32;
+    private const ulong HasErrorCodeBit = 1 << 16;
+
+    // Kind 7:0, vector 15:8, whether there is an error code 16, the error code 63:32.
+    private readonly ulong _head;
+
+    // The result or, for a fault, the address.
+    private readonly ulong _value;
+
+    private ExitCompletion(ulong head, ulong value)
+    {
+        _head = head;
+        _value = value;
+    }
+
     /// <summary>The instruction is done.</summary>
     public static ExitCompletion Retire => default;
 
@@ -32,10 +42,34 @@ public readonly record struct ExitCompletion(CompletionKind Kind, ulong Value, b
     /// <summary>#UD.</summary>
     public static ExitCompletion InvalidOpcode => Fault(6, false, 0);
 
+    /// <summary>What to do.</summary>
+    public CompletionKind Kind => (CompletionKind)(byte)_head;
+
+    /// <summary>The result for <see cref="CompletionKind.RetireWith"/>, zero-extended; 0 for <see cref="CompletionKind.Retire"/>; else without
+    /// meaning.</summary>
+    public ulong Value => _value;
+
+    /// <summary>The exception for <see cref="CompletionKind.Fault"/>, 0..31.</summary>
+    public byte Vector => (byte)(_head >> VectorShift);
+
+    /// <summary>Whether the exception pushes an error code.</summary>
+    public bool HasErrorCode => (_head & HasErrorCodeBit) != 0;
+
+    /// <summary>The error code.</summary>
+    public uint ErrorCode => (uint)(_head >> ErrorCodeShift);
+
+    /// <summary>For #PF the linear address for CR2. Only for <see cref="CompletionKind.Fault"/>.</summary>
+    public ulong Address => _value;
+
     /// <summary>The instruction is done and this is its result.</summary>
-    public static ExitCompletion RetireWith(ulong value) => new(CompletionKind.RetireWith, value, 0, false, 0, 0);
+    public static ExitCompletion RetireWith(ulong value) => new((ulong)CompletionKind.RetireWith, value);
 
     /// <summary>The instruction faults.</summary>
-    public static ExitCompletion Fault(byte vector, bool hasErrorCode, uint errorCode, ulong address = 0) =>
-        new(CompletionKind.Fault, 0, vector, hasErrorCode, errorCode, address);
+    /// <param name="vector">The exception, 0..31.</param>
+    /// <param name="hasErrorCode">Whether it pushes an error code.</param>
+    /// <param name="errorCode">The error code.</param>
+    /// <param name="address">For #PF the linear address for CR2.</param>
+    public static ExitCompletion Fault(byte vector, bool hasErrorCode, uint errorCode, ulong address = 0) => new(
+        (ulong)CompletionKind.Fault | (ulong)vector << VectorShift | (hasErrorCode ? HasErrorCodeBit : 0) | (ulong)errorCode << ErrorCodeShift,
+        address);
 }

@@ -6,7 +6,19 @@ namespace Hv.Core.Exits;
 /// <param name="IsWrite">OUT (true) or IN.</param>
 /// <param name="Value">For OUT, the bytes written, zero-extended.</param>
 /// <param name="IsString">Whether this is one element of INS or OUTS.</param>
-public readonly record struct PortIoExit(ushort Port, byte Size, bool IsWrite, uint Value, bool IsString);
+public readonly record struct PortIoExit(ushort Port, byte Size, bool IsWrite, uint Value, bool IsString)
+{
+    private const byte WriteBit = 1, StringBit = 2;
+
+    // One byte for both: a structure of four fields is kept in registers until it is stored.
+    private readonly byte _kind = (byte)((IsWrite ? WriteBit : 0) | (IsString ? StringBit : 0));
+
+    /// <summary>OUT (true) or IN.</summary>
+    public bool IsWrite { get => (_kind & WriteBit) != 0; init => _kind = (byte)(value ? _kind | WriteBit : _kind & ~WriteBit); }
+
+    /// <summary>Whether this is one element of INS or OUTS.</summary>
+    public bool IsString { get => (_kind & StringBit) != 0; init => _kind = (byte)(value ? _kind | StringBit : _kind & ~StringBit); }
+}
 
 /// <summary>A data access to guest-physical memory without a slot behind it, or a write to a read-only slot.</summary>
 /// <param name="Address">The first byte.</param>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -6,8 +7,8 @@ namespace Hv.Core.Exits;
 
 /// <summary>
 /// One exit: a tag, where it happened, and one of several payloads that share storage. A plain value, so that an exit allocates nothing
-/// (docs/adr/0001-exit-is-a-struct.md). Written in place by the factory methods, because a copy of 72 bytes that were just stored piece by piece
-/// waits for each store; a payload may be read only under its own tag.
+/// (docs/adr/0001-exit-is-a-struct.md). Written in place by the factory methods, and payloads are read in place, because a copy of bytes that were
+/// just stored piece by piece waits for each store; a payload may be read only under its own tag.
 /// </summary>
 [StructLayout(LayoutKind.Explicit, Size = 72)]
 public struct VmExit
@@ -42,10 +43,12 @@ public struct VmExit
     public readonly RawExit Raw => new(_code, _info1, _info2);
 
     /// <summary>The payload of <see cref="ExitReason.PortIo"/>.</summary>
-    public readonly PortIoExit PortIo { get { Debug.Assert(Reason == ExitReason.PortIo); return _portIo; } }
+    [UnscopedRef]
+    public readonly ref readonly PortIoExit PortIo { get { Debug.Assert(Reason == ExitReason.PortIo); return ref _portIo; } }
 
     /// <summary>The payload of <see cref="ExitReason.MemoryAccess"/>.</summary>
-    public readonly MemoryExit Memory { get { Debug.Assert(Reason == ExitReason.MemoryAccess); return _memory; } }
+    [UnscopedRef]
+    public readonly ref readonly MemoryExit Memory { get { Debug.Assert(Reason == ExitReason.MemoryAccess); return ref _memory; } }
 
     /// <summary>The payload of <see cref="ExitReason.MsrRead"/> and <see cref="ExitReason.MsrWrite"/>.</summary>
     public readonly MsrExit Msr { get { Debug.Assert(Reason is ExitReason.MsrRead or ExitReason.MsrWrite); return _msr; } }

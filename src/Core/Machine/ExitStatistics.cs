@@ -6,7 +6,10 @@ namespace Hv.Core.Machine;
 /// <summary>Counters of one vCPU, or the sum over a machine's. Plain memory: a reader on another thread sees a recent value.</summary>
 public sealed class ExitStatistics
 {
-    private readonly long[] _exits = new long[Enum.GetValues<ExitReason>().Length];
+    private const int Reasons = (int)ExitReason.InternalError + 1;
+
+    // Inside the object: one access at every exit.
+    private Counters _exits;
 
     /// <summary>Exits with this reason.</summary>
     public long this[ExitReason reason] => _exits[(int)reason];
@@ -18,15 +21,30 @@ public sealed class ExitStatistics
     public long Instructions { get; internal set; }
 
     /// <summary>All exits.</summary>
-    public long Total => _exits.Sum();
+    public long Total
+    {
+        get
+        {
+            long total = 0;
+            foreach (long exits in _exits)
+                total += exits;
+            return total;
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Count(ExitReason reason) => _exits[(int)reason]++;
 
     internal void Add(ExitStatistics other)
     {
-        for (int i = 0; i < _exits.Length; i++)
+        for (int i = 0; i < Reasons; i++)
             _exits[i] += other._exits[i];
         Instructions += other.Instructions;
+    }
+
+    [InlineArray(Reasons)]
+    private struct Counters
+    {
+        private long _exits;
     }
 }

@@ -13,6 +13,8 @@ internal sealed class RunLoop(ExitDispatcher dispatcher, IExitObserver? observer
     /// <param name="session">The run; its end ends the slice.</param>
     /// <param name="gate">Held while an exit is answered, so that handlers are called one at a time; null where one thread runs all vCPUs.</param>
     /// <returns>Instructions retired, at most <paramref name="budget"/>; 0 where the backend cannot count.</returns>
+    // Apart from the scheduler and without a lock of its own, so that what each exit uses stays in registers.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public long RunSlice(VirtualCpu vcpu, long budget, RunSession session, object? gate)
     {
         IVcpu processor = vcpu.Processor;
@@ -26,17 +28,7 @@ internal sealed class RunLoop(ExitDispatcher dispatcher, IExitObserver? observer
             processor.Run(budget - used, out VmExit exit);
             observer?.OnExit(vcpu, in exit);
             vcpu.Statistics.Count(exit.Reason);
-            bool goOn;
-            if (gate is null)
-            {
-                goOn = dispatcher.Dispatch(vcpu, in exit, session);
-            }
-            else
-            {
-                lock (gate)
-                    goOn = dispatcher.Dispatch(vcpu, in exit, session);
-            }
-
+            bool goOn = gate is null ? dispatcher.Dispatch(vcpu, in exit, session) : DispatchAlone(gate, vcpu, in exit, session);
             used = (long)(processor.InstructionsRetired - start);
             if (!goOn)
                 break;
@@ -44,5 +36,12 @@ internal sealed class RunLoop(ExitDispatcher dispatcher, IExitObserver? observer
         while (used < budget && !session.IsStopped);
         vcpu.Statistics.Instructions += used;
         return used;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool DispatchAlone(object gate, VirtualCpu vcpu, in VmExit exit, RunSession session)
+    {
+        lock (gate)
+            return dispatcher.Dispatch(vcpu, in exit, session);
     }
 }

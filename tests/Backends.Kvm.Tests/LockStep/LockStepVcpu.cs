@@ -57,10 +57,10 @@ internal sealed class LockStepVcpu(
         }
     }
 
-    public void Complete(in ExitCompletion completion)
+    public void Complete(ExitCompletion completion)
     {
         PassOnChanges();
-        subject.Complete(in completion);
+        subject.Complete(completion);
         if (_exit.Reason == ExitReason.Hypercall && completion.Kind == CompletionKind.RetireWith)
         {
             // To the software processor Kvm's exit instruction is an OUT, which has no result.
@@ -69,7 +69,7 @@ internal sealed class LockStepVcpu(
         }
         else
         {
-            reference.Complete(in completion);
+            reference.Complete(completion);
         }
 
         _known = subject.Registers;

@@ -90,7 +90,7 @@ public sealed class FakeVcpu(int index) : IVcpu
         }
     }
 
-    public void Complete(in ExitCompletion completion)
+    public void Complete(ExitCompletion completion)
     {
         if (!_needsCompletion)
             Assert.Fail($"an exit by {_lastReason} needs no completion");

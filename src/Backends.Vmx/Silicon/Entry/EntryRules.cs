@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Hv.Backends.Vmx.Silicon.Fields;
 
 namespace Hv.Backends.Vmx.Silicon.Entry;
@@ -17,16 +18,17 @@ public static partial class EntryRules
     /// <summary>All rules.</summary>
     public static ReadOnlySpan<EntryRule> All => s_all;
 
+    /// <summary>Whether every rule that reads one of the groups holds for a reason that needs no look at the rules. The usual entry moved RIP alone,
+    /// and a RIP below 4 GiB holds both of its rules in every mode.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Hold(Vmcs vmcs, VmcsGroup written) =>
+        written == VmcsGroup.None || (written == VmcsGroup.Rip && vmcs[VmcsField.GuestRip] <= uint.MaxValue);
+
     /// <summary>The first rule that refuses entry, or null.</summary>
     /// <param name="context">The VMCS and what surrounds it.</param>
     /// <param name="written">The groups written since the last successful entry: only rules that read one of them are run.</param>
     public static EntryRule? FirstBroken(EntryContext context, VmcsGroup written)
     {
-        if (written == VmcsGroup.None)
-            return null;
-        // The usual entry moved RIP alone, and a RIP below 4 GiB holds both of its rules in every mode.
-        if (written == VmcsGroup.Rip && context[VmcsField.GuestRip] <= uint.MaxValue)
-            return null;
         ReadOnlySpan<EntryRule> rules = BitOperations.IsPow2((uint)written) ? s_byGroup[BitOperations.TrailingZeroCount((uint)written)] : s_all;
         foreach (EntryRule rule in rules)
         {

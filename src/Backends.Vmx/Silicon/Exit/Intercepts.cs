@@ -9,6 +9,9 @@ public static class Intercepts
 {
     private const int TargetValues = 4;
 
+    // By event kind and by vendor instruction: asked at every exit.
+    private static readonly VmxExitReason[] s_reasons = Reasons(), s_vendorReasons = VendorReasons();
+
     /// <summary>Whether an event exits, and with which basic reason.</summary>
     /// <param name="vmcs">The current VMCS.</param>
     /// <param name="memory">Where the bitmaps are.</param>
@@ -118,14 +121,32 @@ public static class Intercepts
     }
 
     // For an instruction that VMX does not know, reason 0: only exceptions have it otherwise.
-    private static VmxExitReason ReasonOf(in CpuEvent e) => e.Kind switch
+    private static VmxExitReason ReasonOf(in CpuEvent e) =>
+        e.Kind == CpuEventKind.VendorInstruction ? s_vendorReasons[(int)e.Instruction] : s_reasons[(int)e.Kind];
+
+    private static VmxExitReason[] Reasons()
+    {
+        var reasons = new VmxExitReason[(int)CpuEventKind.InterruptWindow + 1];
+        foreach (CpuEventKind kind in Enum.GetValues<CpuEventKind>())
+            reasons[(int)kind] = ReasonOf(kind);
+        return reasons;
+    }
+
+    private static VmxExitReason[] VendorReasons()
+    {
+        var reasons = new VmxExitReason[(int)VendorInstruction.HvExit + 1];
+        foreach (VendorInstruction instruction in Enum.GetValues<VendorInstruction>())
+            reasons[(int)instruction] = ReasonOf(instruction);
+        return reasons;
+    }
+
+    private static VmxExitReason ReasonOf(CpuEventKind kind) => kind switch
     {
         CpuEventKind.Cpuid => VmxExitReason.Cpuid,
         CpuEventKind.Hlt => VmxExitReason.Hlt,
         CpuEventKind.Rdmsr => VmxExitReason.Rdmsr,
         CpuEventKind.Wrmsr => VmxExitReason.Wrmsr,
         CpuEventKind.PortIo or CpuEventKind.StringIo => VmxExitReason.IoInstruction,
-        CpuEventKind.VendorInstruction => VendorReason(e.Instruction),
         CpuEventKind.CrRead or CpuEventKind.CrWrite or CpuEventKind.Clts or CpuEventKind.Lmsw => VmxExitReason.ControlRegisterAccess,
         CpuEventKind.DrRead or CpuEventKind.DrWrite => VmxExitReason.MovDr,
         CpuEventKind.Invlpg => VmxExitReason.Invlpg,
@@ -148,7 +169,7 @@ public static class Intercepts
         _ => VmxExitReason.ExceptionOrNmi,
     };
 
-    private static VmxExitReason VendorReason(VendorInstruction instruction) => instruction switch
+    private static VmxExitReason ReasonOf(VendorInstruction instruction) => instruction switch
     {
         VendorInstruction.Vmcall => VmxExitReason.Vmcall,
         VendorInstruction.Vmlaunch => VmxExitReason.Vmlaunch,

@@ -26,6 +26,7 @@ public sealed class Vmcs
     // Inside the object: a field with a constant encoding is then one access, without a bounds check.
     private Slots _values;
     private PendingWords _pending;
+    private ToLoad _toLoad;
     private readonly GuestRegisters _guest;
 
     /// <summary>Makes a VMCS image whose guest-state fields are all pending.</summary>
@@ -71,19 +72,40 @@ public sealed class Vmcs
         var encoding = new VmcsEncoding((uint)field);
         int slot = encoding.Slot;
         _values[slot] = Truncate(encoding.Width, value);
-        Written |= VmcsGroups.Of(slot);
+        // The timer and RIP are written at most entries: for these constants the rest folds away.
+        if (field == VmcsField.PreemptionTimer)
+            return;
+        Written |= field == VmcsField.GuestRip ? VmcsGroup.Rip : VmcsGroups.Of(slot);
         if (encoding.Type == VmcsFieldType.GuestState)
+        {
             _pending[(int)encoding.Width] |= 1UL << (slot & (WordsPerType - 1));
+            if (field == VmcsField.GuestRip)
+                _toLoad |= ToLoad.Rip;
+            else if (!IsStored(slot))
+                _toLoad |= ToLoad.Others;
+        }
     }
 
     /// <summary>Whether a guest-state field's value waits here for the next VM entry.</summary>
     public bool IsPending(VmcsField field) => IsPending(new VmcsEncoding((uint)field).Slot);
 
     /// <summary>VM entry succeeded: every pending field goes into the processor, and nothing is marked any more.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void LoadGuest()
     {
-        if (((_pending[0] ^ s_stored[0]) | (_pending[1] ^ s_stored[1]) | (_pending[2] ^ s_stored[2]) | (_pending[3] ^ s_stored[3])) != 0)
+        if (_toLoad == ToLoad.Rip)
+        {
+            // The usual entry, after an instruction that the hypervisor has emulated.
+            int slot = new VmcsEncoding((uint)VmcsField.GuestRip).Slot;
+            _guest.LoadRip(_values[slot]);
+            _pending[(int)VmcsFieldWidth.Natural] &= ~(1UL << (slot & (WordsPerType - 1)));
+        }
+        else if (_toLoad != ToLoad.None)
+        {
             LoadPending();
+        }
+
+        _toLoad = ToLoad.None;
         Written = VmcsGroup.None;
     }
 
@@ -113,26 +135,19 @@ public sealed class Vmcs
     private void MarkAllPending()
     {
         ((Span<ulong>)_pending).Fill(ulong.MaxValue);
+        _toLoad = ToLoad.Rip | ToLoad.Others;
         Written = VmcsGroup.All;
     }
 
     private void LoadPending()
     {
-        if (((_pending[0] ^ s_stored[0]) | (_pending[1] ^ s_stored[1]) | (_pending[2] ^ s_stored[2])) == 0 && (_pending[3] ^ s_stored[3]) == RipBit)
+        foreach (ref readonly VmcsFieldInfo row in VmcsFieldTable.All)
         {
-            _guest.LoadRip(_values[new VmcsEncoding((uint)VmcsField.GuestRip).Slot]);
-        }
-        else
-        {
-            foreach (ref readonly VmcsFieldInfo row in VmcsFieldTable.All)
-            {
-                if (row.Encoding.Type == VmcsFieldType.GuestState && IsPending(row.Encoding.Slot) && !IsStored(row.Encoding.Slot))
-                    _guest.Load(row.Field, _values[row.Encoding.Slot]);
-            }
-
-            _guest.Loaded();
+            if (row.Encoding.Type == VmcsFieldType.GuestState && IsPending(row.Encoding.Slot) && !IsStored(row.Encoding.Slot))
+                _guest.Load(row.Field, _values[row.Encoding.Slot]);
         }
 
+        _guest.Loaded();
         s_stored.CopyTo(_pending);
     }
 
@@ -150,8 +165,6 @@ public sealed class Vmcs
         return stored;
     }
 
-    private static ulong RipBit => 1UL << (new VmcsEncoding((uint)VmcsField.GuestRip).Slot & (WordsPerType - 1));
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool IsPending(int slot) => ((_pending[slot >> 8] >> (slot & (WordsPerType - 1))) & 1) != 0;
 
@@ -159,6 +172,15 @@ public sealed class Vmcs
     private struct Slots
     {
         private ulong _slot;
+    }
+
+    /// <summary>What the pending fields come to for the next VM entry.</summary>
+    [Flags]
+    private enum ToLoad : byte
+    {
+        None = 0,
+        Rip = 1,
+        Others = 2,
     }
 
     [InlineArray(4)]

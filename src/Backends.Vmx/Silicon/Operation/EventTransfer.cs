@@ -48,14 +48,14 @@ public static class EventTransfer
         processor.State.Fault.Address = causes;
     }
 
+    /// <summary>Whether an event's delivery may have been cut off.</summary>
+    public static bool MayHaveCut(Processor processor) =>
+        processor.Pending.Kind != PendingEventKind.None || processor.Interrupted.Kind != PendingEventKind.None;
+
     /// <summary>Takes the event whose delivery an exit cut off (SDM 3C 28.2.4). False: there was none.</summary>
     public static bool TryCut(Processor processor, out InterruptionInfo e, out uint errorCode, out byte length)
     {
         e = default;
-        errorCode = 0;
-        length = 0;
-        if (processor.Pending.Kind == PendingEventKind.None && processor.Interrupted.Kind == PendingEventKind.None)
-            return false;
         // An exception that exits may have befallen another event's delivery; any other exit happened in the delivery of the pending one.
         bool nested = processor.Event.Kind == CpuEventKind.Exception;
         PendingEvent cut = nested ? processor.Interrupted : processor.Pending;

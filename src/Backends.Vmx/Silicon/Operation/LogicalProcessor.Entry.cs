@@ -62,21 +62,18 @@ public sealed partial class LogicalProcessor
 
         Refusal = null;
         VmcsGroup written = Vmcs.Written;
-        if ((written != VmcsGroup.None || ChecksEverything) && FirstBroken(written) is { } rule)
+        bool known = EntryRules.Hold(Vmcs, written) && !ChecksEverything;
+        if (!known && FirstBroken(written) is { } rule)
             return Refuse(rule);
 
         Processor<VmxVirtualization> processor = _processor!;
-        if (Vmcs[VmcsField.EntryMsrLoadCount] != 0 && MsrAreas.FirstRefused(Vmcs, _memory, VmcsField.EntryMsrLoadAddress,
-            VmcsField.EntryMsrLoadCount) is int entry and not 0)
-        {
-            Refusal = $"VM entry refused: entry {entry} of the VM-entry MSR-load area: SDM 3C 27.4";
-            ExitRecorder.EntryFailure(Vmcs, VmxExitReason.EntryFailureMsrLoading, (ulong)entry);
+        bool loadsMsrs = Vmcs[VmcsField.EntryMsrLoadCount] != 0;
+        if (loadsMsrs && RefusesMsrs())
             return VmxResult.Succeed;
-        }
 
         Vmcs.LoadGuest();
         Vmcs.LaunchState = VmcsLaunchState.Launched;
-        if (Vmcs[VmcsField.EntryMsrLoadCount] != 0)
+        if (loadsMsrs)
             MsrAreas.Load(Vmcs, _memory, processor);
         var injection = new InterruptionInfo((uint)Vmcs[VmcsField.EntryInterruptionInfo]);
         ulong debug = _guest.TakePendingDebug();
@@ -88,6 +85,17 @@ public sealed partial class LogicalProcessor
         return VmxResult.Succeed;
     }
 
+    private bool RefusesMsrs()
+    {
+        int entry = MsrAreas.FirstRefused(Vmcs, _memory, VmcsField.EntryMsrLoadAddress, VmcsField.EntryMsrLoadCount);
+        if (entry == 0)
+            return false;
+        Refusal = $"VM entry refused: entry {entry} of the VM-entry MSR-load area: SDM 3C 27.4";
+        ExitRecorder.EntryFailure(Vmcs, VmxExitReason.EntryFailureMsrLoading, (ulong)entry);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private EntryRule? FirstBroken(VmcsGroup written)
     {
         if ((written & (VmcsGroup.Controls | VmcsGroup.NonRegister)) != 0)
@@ -99,6 +107,7 @@ public sealed partial class LogicalProcessor
         return EntryRules.FirstBroken(_context, ChecksEverything ? VmcsGroup.All : written);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private VmxResult Refuse(EntryRule rule)
     {
         Refusal = rule.Explain(_context);
@@ -142,6 +151,13 @@ public sealed partial class LogicalProcessor
     }
 
     private void CutDelivery(Processor processor)
+    {
+        if (EventTransfer.MayHaveCut(processor))
+            RecordCut(processor);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void RecordCut(Processor processor)
     {
         if (EventTransfer.TryCut(processor, out InterruptionInfo cut, out uint errorCode, out byte length))
             ExitRecorder.Vectoring(Vmcs, cut, errorCode, length);
