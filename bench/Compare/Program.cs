@@ -2,7 +2,8 @@ using System.Globalization;
 using Hv.Bench.Compare;
 
 // Runs the same guest images on hv and on other machines in one go, in turns, and prints CPU seconds and ratios. An engine that is not
-// installed is named with the reason. Times of runs without work (start-up, BIOS) are subtracted.
+// installed is named with the reason. Each turn runs a guest three times: without work, with a quarter of it, and with all. "cold" is a round of the
+// whole work after start-up and BIOS, with what translators and compilers take at first; "steady" is a round of the last three quarters.
 string home = AppContext.BaseDirectory;
 string configuration = new DirectoryInfo(home).Parent!.Name;
 string root = Path.GetFullPath(Path.Combine(home, "../../../../.."));
@@ -20,10 +21,10 @@ if (options is ["start", ..])
 
 string[] wanted = [.. options.Where(o => !o.StartsWith('-') && !int.TryParse(o, CultureInfo.InvariantCulture, out _))];
 
-(string Name, uint Rounds, uint BochsRounds)[] work =
+(string Name, uint Hv, uint Qemu, uint Bochs)[] work =
 [
-    ("coremix", 20, 4), ("integer", 20, 2), ("memory", 20, 2), ("calls", 20, 2), ("paging", 20, 2), ("strings", 10, 1),
-    ("exit-cpuid", 50, 50), ("exit-port", 50, 50),
+    ("coremix", 20, 20, 4), ("integer", 20, 20, 4), ("memory", 20, 20, 4), ("calls", 20, 20, 4), ("paging", 20, 20, 4), ("strings", 200, 8, 4),
+    ("exit-cpuid", 200, 200, 40), ("exit-port", 200, 200, 40),
 ];
 if (wanted.FirstOrDefault(w => work.All(g => g.Name != w)) is { } unknown)
 {
@@ -46,33 +47,32 @@ if (engines.Length == 0)
 string directory = Directory.CreateTempSubdirectory("hv-compare-").FullName;
 try
 {
-    Console.WriteLine($"{"guest",-12}{"engine",-14}{"seconds/round",15}{"x hv emulated",16}");
-    foreach ((string name, uint rounds, uint bochsRounds) in work.Where(g => wanted.Length == 0 || wanted.Contains(g.Name)))
+    Console.WriteLine($"{"guest",-12}{"engine",-14}{"ms/round: cold",16}{"steady",10}{"x hv emulated",16}");
+    foreach ((string name, uint hvRounds, uint qemuRounds, uint bochsRounds) in work.Where(g => wanted.Length == 0 || wanted.Contains(g.Name)))
     {
         var guest = new GuestImage(name, File.ReadAllBytes(Path.Combine(home, "images", name + ".bin")));
-        var best = engines.ToDictionary(e => e, _ => double.MaxValue);
+        var cold = engines.ToDictionary(e => e, _ => double.MaxValue);
+        var steady = engines.ToDictionary(e => e, _ => double.MaxValue);
         var results = new Dictionary<uint, string>();
         for (int turn = 0; turn < turns; turn++)
         {
             foreach (Engine engine in engines)
             {
-                uint n = Math.Max(1, (uint)((engine is BochsEngine ? bochsRounds : rounds) * scale));
-                double empty = engine.Run(guest, 0, directory).Seconds;
-                (double seconds, string result) = engine.Run(guest, n, directory);
-                if (!results.TryAdd(n, result) && results[n] != result)
-                    Console.WriteLine($"{name}: {engine.Name} gave {result} for {n} rounds where another gave {results[n]}");
-                best[engine] = Math.Min(best[engine], Math.Max(1e-9, seconds - empty) / n);
+                uint full = engine switch { BochsEngine => bochsRounds, QemuEngine => qemuRounds, _ => hvRounds };
+                uint n = Math.Max(4, (uint)(full * scale)), quarter = n / 4;
+                double empty = Run(engine, guest, 0, results), part = Run(engine, guest, quarter, results), all = Run(engine, guest, n, results);
+                cold[engine] = Math.Min(cold[engine], Math.Max(1e-9, all - empty) / n);
+                steady[engine] = Math.Min(steady[engine], Math.Max(1e-9, all - part) / (n - quarter));
             }
         }
 
-        double reference = best[engines[0]];
+        double reference = steady[engines[0]];
         foreach (Engine engine in engines)
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{name,-12}{engine.Name,-14}{best[engine],15:F5}{best[engine] / reference,16:F2}"));
+            Row(name, engine.Name, cold[engine], steady[engine], reference);
         if (name == "strings" && NativeStrings.Missing is null)
         {
-            double native = Enumerable.Range(0, turns).Min(_ => NativeStrings.Run(rounds)) / rounds;
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-12}{"native",-14}{native,15:F5}{native / reference,16:F2}"));
+            double native = Enumerable.Range(0, turns).Min(_ => NativeStrings.Run(hvRounds)) / hvRounds;
+            Row(name, "native", native, native, reference);
         }
     }
 }
@@ -82,6 +82,17 @@ finally
 }
 
 return 0;
+
+double Run(Engine engine, GuestImage guest, uint rounds, Dictionary<uint, string> results)
+{
+    (double seconds, string result) = engine.Run(guest, rounds, directory);
+    if (!results.TryAdd(rounds, result) && results[rounds] != result)
+        Console.WriteLine($"{guest.Name}: {engine.Name} gave {result} for {rounds} rounds where another gave {results[rounds]}");
+    return seconds;
+}
+
+void Row(string guest, string engine, double cold, double steady, double reference) => Console.WriteLine(
+    string.Create(CultureInfo.InvariantCulture, $"{guest,-12}{engine,-14}{cold * 1e3,16:F3}{steady * 1e3,10:F3}{steady / reference,16:F2}"));
 
 int Option(string name, int otherwise)
 {
