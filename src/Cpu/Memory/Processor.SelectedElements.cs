@@ -1,15 +1,15 @@
 using System.Runtime.CompilerServices;
 using Hv.Cpu.Decode;
-using Hv.Cpu.Execute;
 using Hv.Cpu.Memory;
 using Hv.Cpu.State;
 
 namespace Hv.Cpu;
 
-/// <summary>Stores of selected elements of a vector.</summary>
+/// <summary>Accesses to selected elements of a vector.</summary>
 public abstract partial class Processor
 {
-    /// <summary>Writes elements of the staging room, all or nothing; those that are not selected are not accessed.</summary>
+    /// <summary>Writes elements of the staging room, all or nothing. Elements that are not selected are not accessed, nor is a misaligned element
+    /// #AC; of a range over two pages its last byte is translated first, as on Intel's processors.</summary>
     /// <param name="s">The state.</param>
     /// <param name="op">The operation, whose segment counts.</param>
     /// <param name="offset">The first element's offset in the segment.</param>
@@ -19,45 +19,57 @@ public abstract partial class Processor
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal bool StoreSelected(ref CpuState s, ref Op op, ulong offset, int size, uint selected)
     {
-        for (uint left = selected; left != 0; left &= left - 1)
+        if (selected == 0)
+            return true;
+        int first = (int)uint.TrailingZeroCount(selected) * size, end = ((int)uint.Log2(selected) + 1) * size;
+        ulong linear = LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, offset + (ulong)first, end - first, true);
+        if (!CheckVector(ref s, ref op, linear, end - first, false))
+            return false;
+        ulong last = Wrap(ref s, linear + (ulong)(end - first - 1));
+        if (((linear ^ last) >= 4096 && !TryProbe(ref s, last, 1, AccessKind.Write, IsUser)) || !TryProbe(ref s, linear, 1, AccessKind.Write, IsUser))
         {
-            ulong linear = SelectedAddress(ref s, ref op, offset, size, left);
-            if (s.Attention != 0)
-                return false;
-            if (IsWritable(ref s, linear, size))
-                continue;
-            if (!CheckCanonical(ref s, ref op, linear, size))
-                return false;
-            if (TryProbe(ref s, linear, size, AccessKind.Write, IsUser))
-                continue;
             Abort(ref s, ref op);
             return false;
         }
 
         Span<ulong> staging = Staging(ref s);
-        for (uint left = selected; left != 0; left &= left - 1)
+        for (; selected != 0; selected &= selected - 1)
         {
-            int at = (int)uint.TrailingZeroCount(left) * size;
-            ulong value = staging[at / 8] >> (at % 8 * 8);
-            ulong linear = SelectedAddress(ref s, ref op, offset, size, left);
-            if (IsWritable(ref s, linear, size))
-            {
-                // The translation cache has the page for writes, and all bytes of the element are in it.
-                WriteHost((nint)linear + TranslationCache.Entry(s.WriteTlb, linear).Addend, size, value);
-            }
-            else if (!StoreLinear(ref s, linear, size, IsUser, false, value))
-            {
-                Abort(ref s, ref op);
-                return false;
-            }
+            int at = (int)uint.TrailingZeroCount(selected) * size;
+            if (StoreLinear(ref s, Wrap(ref s, linear + (ulong)(at - first)), size, IsUser, false, staging[at / 8] >> (at % 8 * 8)))
+                continue;
+            Abort(ref s, ref op);
+            return false;
         }
 
         return true;
     }
 
-    private ulong SelectedAddress(ref CpuState s, ref Op op, ulong offset, int size, uint selected) =>
-        LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, offset + uint.TrailingZeroCount(selected) * (uint)size, size, true);
+    /// <summary>Reads an element of 4 or 8 bytes for a masked load or a gather, for which there is no #AC. On failure the fault or event is
+    /// recorded.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal ulong LoadElement(ref CpuState s, ref Op op, ulong offset, int size)
+    {
+        ulong linear = LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, offset, size, false), value = 0;
+        ref TlbEntry entry = ref TranslationCache.Entry(s.ReadTlb, linear);
+        if (entry.Tag == ((linear + (ulong)(size - 1)) & ~0xFFFUL))
+            return ReadHost((nint)linear + entry.Addend, size);
+        if (CheckVector(ref s, ref op, linear, size, false) && !LoadLinear(ref s, linear, size, AccessKind.Read, IsUser, false, ref value))
+            Abort(ref s, ref op);
+        return value;
+    }
 
-    private static bool IsWritable(ref CpuState s, ulong linear, int size) =>
-        TranslationCache.Entry(s.WriteTlb, linear).Tag == ((linear + (ulong)(size - 1)) & ~0xFFFUL);
+    /// <summary>Checks that a quadword could be written, as MASKMOVQ and MASKMOVDQU do whatever their mask. False: the fault or event is
+    /// recorded.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal bool TryProbeQuadword(ref CpuState s, ref Op op, ulong offset)
+    {
+        ulong linear = LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, offset, 8, true);
+        if (s.Attention != 0 || !CheckCanonical(ref s, ref op, linear, 8))
+            return false;
+        if (TryProbe(ref s, linear, 8, AccessKind.Write, IsUser))
+            return true;
+        Abort(ref s, ref op);
+        return false;
+    }
 }

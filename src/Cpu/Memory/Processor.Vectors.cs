@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Hv.Cpu.Decode;
+using Hv.Cpu.Execute;
 using Hv.Cpu.Memory;
 using Hv.Cpu.State;
 
@@ -48,13 +49,27 @@ public abstract unsafe partial class Processor
         return ok;
     }
 
+    /// <summary>The linear address of an operand that must be aligned. Misalignment is found before anything that is wrong with the segment.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal ulong AlignedLinearOrPoison(ref CpuState s, ref Op op, int size, bool write)
+    {
+        ulong offset = EffectiveAddress(ref s, ref op);
+        if (((s.SegmentBase[op.Segment] + offset) & (ulong)(size - 1)) == 0)
+            return LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, offset, size, write);
+        Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);
+        return IAddress.Poison;
+    }
+
+    /// <summary>Operands of 16 bytes or more never raise #AC (SDM 3A 6.15, interrupt 17, leaves that to the processor).</summary>
     private bool CheckVector(ref CpuState s, ref Op op, ulong linear, int size, bool aligned)
     {
         if (s.Attention != 0)
             return false;
-        if (!aligned || (linear & (ulong)(size - 1)) == 0 || !IsReachable(ref s, (SegmentNumber)op.Segment, linear, size))
-            return CheckCanonical(ref s, ref op, linear, size);
-        Raise(ref s, ref op, ExceptionVector.GeneralProtection, 0);
+        bool misaligned = aligned && (linear & (ulong)(size - 1)) != 0;
+        if (!misaligned && IsReachable(ref s, (SegmentNumber)op.Segment, linear, size))
+            return true;
+        bool stack = !misaligned && op.Segment == (byte)SegmentNumber.Ss;
+        Raise(ref s, ref op, stack ? ExceptionVector.StackFault : ExceptionVector.GeneralProtection, 0);
         return false;
     }
 

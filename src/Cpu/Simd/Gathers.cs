@@ -58,53 +58,51 @@ internal static class Gathers
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool Execute<TShape>(ref CpuState s, ref Op op, Processor p) where TShape : struct, IGatherShape
     {
-        int count = ((op.Form & OpForm.Ymm) != 0 ? 32 : 16) / Math.Max(TShape.IndexSize, TShape.ElementSize);
+        int length = (op.Form & OpForm.Ymm) != 0 ? 32 : 16, count = length / Math.Max(TShape.IndexSize, TShape.ElementSize);
         Vector256<byte> destination = VectorRegister.Ymm(ref s, op.Reg), mask = VectorRegister.Ymm(ref s, VectorRegister.Third(ref op));
         Vector256<byte> indices = VectorRegister.Ymm(ref s, op.Index);
         Span<byte> elements = Bytes(ref destination), masks = Bytes(ref mask);
-        // What lies above the elements is cleared, in the mask as well.
-        elements[(count * TShape.ElementSize)..].Clear();
-        masks[(count * TShape.ElementSize)..].Clear();
+        // Quadword indices fill the vector, so that there is but half a vector of doublewords.
+        int width = TShape.IndexSize > TShape.ElementSize ? 16 : length;
+        Spread(masks, TShape.ElementSize, width);
         for (int i = 0; i < count; i++)
         {
             int at = i * TShape.ElementSize;
-            Span<byte> chosen = masks.Slice(at, TShape.ElementSize);
-            if (chosen[^1] >= 0x80)
+            if (masks[at] == 0)
+                continue;
+            long index = TShape.IndexSize == 4 ? indices.AsInt32()[i] : indices.AsInt64()[i];
+            ulong offset = Registers.At(ref s, op.Base) + ((ulong)index << op.Scale) + (ulong)op.Displacement;
+            offset = (op.Form & OpForm.AddressMask) == OpForm.Address64 ? offset : (uint)offset;
+            ulong value = p.LoadElement(ref s, ref op, offset, TShape.ElementSize);
+            if (s.Attention != 0)
             {
-                long index = TShape.IndexSize == 4 ? indices.AsInt32()[i] : indices.AsInt64()[i];
-                ulong value = Load<TShape>(ref s, ref op, p, Registers.At(ref s, op.Base) + ((ulong)index << op.Scale) + (ulong)op.Displacement);
-                if (s.Attention != 0)
-                {
-                    // A device's answer comes to an instruction that begins again from the start, a fault to one that goes on.
-                    if ((s.Attention & Attention.Event) == 0)
-                        Commit(ref s, ref op, destination, mask);
-                    return false;
-                }
-
-                if (TShape.ElementSize == 4)
-                    MemoryMarshal.Write(elements[at..], (uint)value);
-                else
-                    MemoryMarshal.Write(elements[at..], value);
+                // A device's answer comes to an instruction that begins again from the start, a fault to one that goes on.
+                if ((s.Attention & Attention.Event) == 0)
+                    (VectorRegister.Ymm(ref s, op.Reg), VectorRegister.Ymm(ref s, VectorRegister.Third(ref op))) = (destination, mask);
+                return false;
             }
 
-            chosen.Clear();
+            if (TShape.ElementSize == 4)
+                MemoryMarshal.Write(elements[at..], (uint)value);
+            else
+                MemoryMarshal.Write(elements[at..], value);
+            masks.Slice(at, TShape.ElementSize).Clear();
+            elements[width..].Clear();
         }
 
-        Commit(ref s, ref op, destination, mask);
+        elements[(count * TShape.ElementSize)..].Clear();
+        VectorRegister.Ymm(ref s, op.Reg) = destination;
+        VectorRegister.Ymm(ref s, VectorRegister.Third(ref op)) = Vector256<byte>.Zero;
         return true;
     }
 
-    private static ulong Load<TShape>(ref CpuState s, ref Op op, Processor p, ulong offset) where TShape : struct, IGatherShape
+    /// <summary>Copies the sign of each mask element to all its bits, and clears what lies above the vector: the first that the instruction
+    /// does.</summary>
+    private static void Spread(Span<byte> masks, int size, int width)
     {
-        offset = (op.Form & OpForm.AddressMask) == OpForm.Address64 ? offset : (uint)offset;
-        ulong linear = p.LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, offset, TShape.ElementSize, false);
-        return TShape.ElementSize == 4 ? Operand.ReadAt<W32>(ref s, ref op, p, linear) : Operand.ReadAt<W64>(ref s, ref op, p, linear);
-    }
-
-    private static void Commit(ref CpuState s, ref Op op, Vector256<byte> destination, Vector256<byte> mask)
-    {
-        VectorRegister.Ymm(ref s, op.Reg) = destination;
-        VectorRegister.Ymm(ref s, VectorRegister.Third(ref op)) = mask;
+        for (int at = 0; at < width; at += size)
+            masks.Slice(at, size).Fill((byte)((sbyte)masks[at + size - 1] >> 7));
+        masks[width..].Clear();
     }
 
     private static Span<byte> Bytes(ref Vector256<byte> vector) => MemoryMarshal.AsBytes(MemoryMarshal.CreateSpan(ref vector, 1));

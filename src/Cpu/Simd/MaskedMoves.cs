@@ -30,23 +30,28 @@ internal static class MaskedMoves
         Threading.Next(ref s, ref op, p);
     }
 
-    /// <summary>MASKMOVDQU; the binder has made DS:RDI its memory operand.</summary>
+    /// <summary>MASKMOVDQU; the binder has made DS:RDI its memory operand. Both quadwords must be writable whatever the mask, the upper one
+    /// first.</summary>
     [MethodImpl(Threading.Handler)]
     internal static void StoreBytes(ref CpuState s, ref Op op, Processor p)
     {
-        if (!Write<W8>(ref s, ref op, p, VectorRegister.Ymm(ref s, op.Reg), VectorRegister.Ymm(ref s, op.Rm), 16))
+        ulong offset = p.EffectiveAddress(ref s, ref op);
+        if (!p.TryProbeQuadword(ref s, ref op, offset + 8) || !p.TryProbeQuadword(ref s, ref op, offset)
+            || !Write<W8>(ref s, ref op, p, VectorRegister.Ymm(ref s, op.Reg), VectorRegister.Ymm(ref s, op.Rm), 16))
             return;
         Threading.Next(ref s, ref op, p);
     }
 
-    /// <summary>MASKMOVQ.</summary>
+    /// <summary>MASKMOVQ, which becomes an MMX instruction to the x87 state before it accesses memory.</summary>
     [MethodImpl(Threading.Handler)]
     internal static void StoreBytesMmx(ref CpuState s, ref Op op, Processor p)
     {
-        if (!MmxRegister.TryBegin(ref s, ref op, p)
-            || !Write<W8>(ref s, ref op, p, Mmx.Get(ref s, op.Reg).ToVector256(), Mmx.Get(ref s, op.Rm).ToVector256(), 8))
+        if (!MmxRegister.TryBegin(ref s, ref op, p))
             return;
         MmxRegister.Finish(ref s);
+        if (!p.TryProbeQuadword(ref s, ref op, p.EffectiveAddress(ref s, ref op))
+            || !Write<W8>(ref s, ref op, p, Mmx.Get(ref s, op.Reg).ToVector256(), Mmx.Get(ref s, op.Rm).ToVector256(), 8))
+            return;
         Threading.Next(ref s, ref op, p);
     }
 
@@ -60,8 +65,7 @@ internal static class MaskedMoves
         for (; selected != 0; selected &= selected - 1)
         {
             int at = (int)uint.TrailingZeroCount(selected) * (TW.Bits / 8);
-            ulong value = Operand.ReadAt<TW>(ref s, ref op, p,
-                p.LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, offset + (ulong)at, TW.Bits / 8, false));
+            ulong value = p.LoadElement(ref s, ref op, offset + (ulong)at, TW.Bits / 8);
             if (s.Attention != 0)
                 return false;
             if (TW.Bits == 32)

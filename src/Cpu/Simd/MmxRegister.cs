@@ -32,6 +32,9 @@ internal static class MmxRegister
     internal static void Finish(ref CpuState s)
     {
         s.Fpu.Tags = 0xFF;
-        s.Fpu.Status &= unchecked((ushort)~Top);
+        ClearTop(ref s);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void ClearTop(ref CpuState s) => s.Fpu.Status &= unchecked((ushort)~Top);
 }

@@ -13,7 +13,7 @@ internal static unsafe class MoveForms
         (op.Form & (OpForm.Mmx | OpForm.Vex | OpForm.Ymm | OpForm.Memory)) switch
         {
             OpForm.Mmx => H(&VectorStores.Register<Mmx>),
-            OpForm.Mmx | OpForm.Memory => H(&VectorStores.PartToMemory<W64, LowPart<Mmx>>),
+            OpForm.Mmx | OpForm.Memory => H(&VectorStores.PartToMemory<W64, MmxPart>),
             0 => H(&VectorStores.Register<Sse>),
             OpForm.Vex => H(&VectorStores.Register<Vex128>),
             OpForm.Memory or OpForm.Vex | OpForm.Memory => H(&VectorStores.Memory128<TAlignment>),
@@ -38,7 +38,7 @@ internal static unsafe class MoveForms
     };
 
     /// <summary>The low bits of an XMM register to memory.</summary>
-    internal static nint StoreLow<TW>() where TW : struct, IWidth => H(&VectorStores.PartToMemory<TW, LowPart<Sse>>);
+    internal static nint StoreLow<TW>() where TW : struct, IWidth => H(&VectorStores.PartToMemory<TW, LowPart>);
 
     /// <summary>The high quadword of an XMM register to memory.</summary>
     internal static nint StoreHigh() => H(&VectorStores.PartToMemory<W64, HighPart>);
@@ -46,10 +46,10 @@ internal static unsafe class MoveForms
     /// <summary>MOVD's and MOVQ's moves to memory or a general register.</summary>
     internal static nint ToGeneral<TW>(in Op op) where TW : struct, IWidth => (op.Form & (OpForm.Mmx | OpForm.Memory)) switch
     {
-        OpForm.Mmx => H(&VectorStores.PartToGeneral<TW, LowPart<Mmx>>),
-        OpForm.Mmx | OpForm.Memory => H(&VectorStores.PartToMemory<TW, LowPart<Mmx>>),
+        OpForm.Mmx => H(&VectorStores.PartToGeneral<TW, MmxPart>),
+        OpForm.Mmx | OpForm.Memory => H(&VectorStores.PartToMemory<TW, MmxPart>),
         OpForm.Memory => StoreLow<TW>(),
-        _ => H(&VectorStores.PartToGeneral<TW, LowPart<Sse>>),
+        _ => H(&VectorStores.PartToGeneral<TW, LowPart>),
     };
 
     /// <summary>An element of TW to memory, or zero-extended to <typeparamref name="TGeneral"/>'s general register.</summary>

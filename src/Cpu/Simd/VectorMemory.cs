@@ -22,7 +22,7 @@ internal static unsafe class VectorMemory
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static nint Read(ref CpuState s, ref Op op, Processor p, int size, bool aligned)
     {
-        ulong at = Linear(ref s, ref op, p, size, false);
+        ulong at = Linear(ref s, ref op, p, size, false, aligned);
         ref TlbEntry entry = ref TranslationCache.Entry(s.ReadTlb, at);
         bool hit = entry.Tag == ((at + (ulong)(size - 1)) & ~0xFFFUL) && (!aligned || (at & (ulong)(size - 1)) == 0);
         return hit ? (nint)at + entry.Addend : p.LoadVectorSlow(ref s, ref op, at, size, aligned);
@@ -40,7 +40,7 @@ internal static unsafe class VectorMemory
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool Write128(ref CpuState s, ref Op op, Processor p, Vector128<byte> value, bool aligned)
     {
-        ulong at = Linear(ref s, ref op, p, 16, true);
+        ulong at = Linear(ref s, ref op, p, 16, true, aligned);
         ref TlbEntry entry = ref TranslationCache.Entry(s.WriteTlb, at);
         if (entry.Tag == ((at + 15) & ~0xFFFUL) && (!aligned || (at & 15) == 0))
         {
@@ -56,7 +56,7 @@ internal static unsafe class VectorMemory
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool Write256(ref CpuState s, ref Op op, Processor p, Vector256<byte> value, bool aligned)
     {
-        ulong at = Linear(ref s, ref op, p, 32, true);
+        ulong at = Linear(ref s, ref op, p, 32, true, aligned);
         ref TlbEntry entry = ref TranslationCache.Entry(s.WriteTlb, at);
         if (entry.Tag == ((at + 31) & ~0xFFFUL) && (!aligned || (at & 31) == 0))
         {
@@ -71,8 +71,9 @@ internal static unsafe class VectorMemory
     /// <summary>The operand's linear address. 64-bit code has no segment base outside FS and GS, and only it has 64-bit addresses; a non-canonical
     /// address misses the translation cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static ulong Linear(ref CpuState s, ref Op op, Processor p, int size, bool write) =>
+    internal static ulong Linear(ref CpuState s, ref Op op, Processor p, int size, bool write, bool aligned = false) =>
         (op.Form & OpForm.AddressMask) == OpForm.Address64 && op.Segment < (byte)SegmentNumber.Fs
             ? Registers.At(ref s, op.Base) + (Registers.At(ref s, op.Index) << op.Scale) + (ulong)op.Displacement
+            : aligned ? p.AlignedLinearOrPoison(ref s, ref op, size, write)
             : p.LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), size, write);
 }

@@ -19,16 +19,36 @@ internal interface IVectorPart
     static abstract void Finish(ref CpuState s);
 }
 
-/// <summary>The low bits of a register.</summary>
-internal readonly struct LowPart<TEncoding> : IVectorPart where TEncoding : struct, IEncoding
+/// <summary>The low bits of an XMM register.</summary>
+internal readonly struct LowPart : IVectorPart
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static bool TryBegin(ref CpuState s, ref Op op, Processor p) => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Get(ref CpuState s, ref Op op) => VectorRegister.Xmm(ref s, op.Reg).AsUInt64().ToScalar();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Finish(ref CpuState s)
+    {
+    }
+}
+
+/// <summary>The low bits of an MMX register. A store that faults has cleared TOP already, and nothing else.</summary>
+internal readonly struct MmxPart : IVectorPart
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryBegin(ref CpuState s, ref Op op, Processor p) => TEncoding.TryBegin(ref s, ref op, p);
+    public static bool TryBegin(ref CpuState s, ref Op op, Processor p)
+    {
+        if (!MmxRegister.TryBegin(ref s, ref op, p))
+            return false;
+        MmxRegister.ClearTop(ref s);
+        return true;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong Get(ref CpuState s, ref Op op) => TEncoding.Get(ref s, op.Reg).AsUInt64().ToScalar();
+    public static ulong Get(ref CpuState s, ref Op op) => MmxRegister.Get(ref s, op.Reg);
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void Finish(ref CpuState s) => TEncoding.Finish(ref s);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] public static void Finish(ref CpuState s) => MmxRegister.Finish(ref s);
 }
 
 /// <summary>The high quadword of an XMM register.</summary>
