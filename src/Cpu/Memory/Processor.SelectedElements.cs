@@ -9,7 +9,7 @@ namespace Hv.Cpu;
 public abstract partial class Processor
 {
     /// <summary>Writes elements of the staging room, all or nothing. Elements that are not selected are not accessed, nor is a misaligned element
-    /// #AC; of a range over two pages its last byte is translated first, as on Intel's processors.</summary>
+    /// #AC. A second page that is missing is found at the last byte, as on Intel's processors.</summary>
     /// <param name="s">The state.</param>
     /// <param name="op">The operation, whose segment counts.</param>
     /// <param name="offset">The first element's offset in the segment.</param>
@@ -26,7 +26,7 @@ public abstract partial class Processor
         if (!CheckVector(ref s, ref op, linear, end - first, false))
             return false;
         ulong last = Wrap(ref s, linear + (ulong)(end - first - 1));
-        if (((linear ^ last) >= 4096 && !TryProbe(ref s, last, 1, AccessKind.Write, IsUser)) || !TryProbe(ref s, linear, 1, AccessKind.Write, IsUser))
+        if (!TryProbe(ref s, linear, 1, AccessKind.Write, IsUser) || ((linear ^ last) >= 4096 && !TryProbe(ref s, last, 1, AccessKind.Write, IsUser)))
         {
             Abort(ref s, ref op);
             return false;

@@ -49,7 +49,8 @@ public abstract unsafe partial class Processor
         return ok;
     }
 
-    /// <summary>The linear address of an operand that must be aligned. Misalignment is found before anything that is wrong with the segment.</summary>
+    /// <summary>The linear address of an operand that must be aligned. Misalignment is found before anything that is wrong with the
+    /// segment.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal ulong AlignedLinearOrPoison(ref CpuState s, ref Op op, int size, bool write)
     {

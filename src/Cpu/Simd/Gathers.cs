@@ -62,9 +62,7 @@ internal static class Gathers
         Vector256<byte> destination = VectorRegister.Ymm(ref s, op.Reg), mask = VectorRegister.Ymm(ref s, VectorRegister.Third(ref op));
         Vector256<byte> indices = VectorRegister.Ymm(ref s, op.Index);
         Span<byte> elements = Bytes(ref destination), masks = Bytes(ref mask);
-        // Quadword indices fill the vector, so that there is but half a vector of doublewords.
-        int width = TShape.IndexSize > TShape.ElementSize ? 16 : length;
-        Spread(masks, TShape.ElementSize, width);
+        Spread(masks, TShape.ElementSize, length);
         for (int i = 0; i < count; i++)
         {
             int at = i * TShape.ElementSize;
@@ -87,7 +85,7 @@ internal static class Gathers
             else
                 MemoryMarshal.Write(elements[at..], value);
             masks.Slice(at, TShape.ElementSize).Clear();
-            elements[width..].Clear();
+            elements[length..].Clear();
         }
 
         elements[(count * TShape.ElementSize)..].Clear();
@@ -98,11 +96,11 @@ internal static class Gathers
 
     /// <summary>Copies the sign of each mask element to all its bits, and clears what lies above the vector: the first that the instruction
     /// does.</summary>
-    private static void Spread(Span<byte> masks, int size, int width)
+    private static void Spread(Span<byte> masks, int size, int length)
     {
-        for (int at = 0; at < width; at += size)
+        for (int at = 0; at < length; at += size)
             masks.Slice(at, size).Fill((byte)((sbyte)masks[at + size - 1] >> 7));
-        masks[width..].Clear();
+        masks[length..].Clear();
     }
 
     private static Span<byte> Bytes(ref Vector256<byte> vector) => MemoryMarshal.AsBytes(MemoryMarshal.CreateSpan(ref vector, 1));

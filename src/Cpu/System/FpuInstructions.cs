@@ -145,7 +145,8 @@ internal static class FpuInstructions
     private static bool TrySse(ref CpuState s, ref Op op, Processor p)
     {
         Faults.Begin(ref s, ref op);
-        bool usable = p.Key.Has((op.Form & OpForm.Vex) != 0 ? ModeKey.Avx : ModeKey.Sse);
+        bool usable = (op.Form & OpForm.Vex) != 0 ? p.Key.Has(ModeKey.Avx)
+            : (s.Sys.Cr0 & ControlBits.Em) == 0 && (s.Sys.Cr4 & ControlBits.Osfxsr) != 0;
         return usable ? TryNotSwitched(ref s) : Faults.Undefined(ref s);
     }
 
