@@ -127,7 +127,7 @@ internal readonly struct DotProduct : IFloatOperation
     {
         Vector256<T> mask = default;
         for (; lanes != 0; lanes &= lanes - 1)
-            mask = Lanes.With(mask, BitOperations.TrailingZeroCount(lanes), ulong.MaxValue);
+            Lanes.Set(ref mask, BitOperations.TrailingZeroCount(lanes), ulong.MaxValue);
         return mask;
     }
 }

@@ -19,6 +19,12 @@ internal static unsafe class ConversionBinder
         OpKind.Cvttps2dq => Vector<SingleToInt32<Truncating>>(op),
         OpKind.Vcvtph2ps => Vector<HalfToSingle>(op),
         OpKind.Vcvtps2ph => HalfStore(op),
+        OpKind.Cvtpi2pd => FromMmx<Int32ToDouble>(),
+        OpKind.Cvtpi2ps => FromMmx<Int32ToSingle>(),
+        OpKind.Cvtpd2pi => ToMmx<DoubleToInt32<Rounding>>(op),
+        OpKind.Cvttpd2pi => ToMmx<DoubleToInt32<Truncating>>(op),
+        OpKind.Cvtps2pi => ToMmx<SingleToInt32<Rounding>>(op),
+        OpKind.Cvttps2pi => ToMmx<SingleToInt32<Truncating>>(op),
         OpKind.Cvtsd2ss => Scalar<DoubleToSingle, float, VectorRegisterAddress>(op),
         OpKind.Cvtss2sd => Scalar<SingleToDouble, double, VectorRegisterAddress>(op),
         OpKind.Cvtsi2sd when IsQuadword(op) => Scalar<Int64ToDouble, double, GeneralRegisterAddress>(op),
@@ -73,6 +79,22 @@ internal static unsafe class ConversionBinder
         delegate*<ref CpuState, ref Op, Processor, void> handler = op.IsMemory
             ? &ConversionHandlers.General<TLane, MemoryAddress>
             : &ConversionHandlers.General<TLane, VectorRegisterAddress>;
+        return (nint)handler;
+    }
+
+    private static nint FromMmx<TLane>() where TLane : struct, ILaneConversion
+    {
+        // SAFETY: a function pointer to a static method of the handlers' signature, for Op.Handler.
+        delegate*<ref CpuState, ref Op, Processor, void> handler = &MmxConversions.FromMmx<TLane>;
+        return (nint)handler;
+    }
+
+    private static nint ToMmx<TLane>(in Op op) where TLane : struct, ILaneConversion
+    {
+        // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler.
+        delegate*<ref CpuState, ref Op, Processor, void> handler = op.IsMemory
+            ? &MmxConversions.ToMmx<TLane, MemoryAddress>
+            : &MmxConversions.ToMmx<TLane, VectorRegisterAddress>;
         return (nint)handler;
     }
 

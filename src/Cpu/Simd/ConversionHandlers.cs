@@ -8,7 +8,7 @@ using Hv.Cpu.State;
 namespace Hv.Cpu.Simd;
 
 /// <summary>CVT instructions: vectors to vectors, and scalars to and from vector and general registers; see <see cref="FloatHandlers"/>.</summary>
-// SAFETY: addresses are IOperandAddress's, for as many bytes as the conversion's lanes have.
+// SAFETY: addresses are IOperandAddress's, for as many bytes as the conversion's lanes have; function pointers are to static methods here.
 internal static unsafe class ConversionHandlers
 {
     /// <summary>As many lanes as the wider of source and result allows. What is left of the result's 128 bits becomes 0.</summary>
@@ -36,10 +36,14 @@ internal static unsafe class ConversionHandlers
         if (source == 0)
             return;
         ulong value = Load<TLane>(source), result = TLane.Compute(value);
-        if ((!TLane.Rounds || Mxcsr.IsSettled(s.Fpu.Mxcsr)) && TLane.Certain(value, result))
-            Merge<T, TShape>(ref s, ref op, result);
-        else if (!TryScalar<TLane, T, TShape>(ref s, ref op, p, value))
+        if ((TLane.Rounds && !Mxcsr.IsSettled(s.Fpu.Mxcsr)) || !TLane.Certain(value, result))
+        {
+            delegate*<ref CpuState, ref Op, Processor, ulong, void> rest = &ScalarRest<TLane, T, TShape>;
+            rest(ref s, ref op, p, value);
             return;
+        }
+
+        Merge<T, TShape>(ref s, ref op, result);
         Threading.Next(ref s, ref op, p);
     }
 
@@ -53,10 +57,14 @@ internal static unsafe class ConversionHandlers
         if (source == 0)
             return;
         ulong value = Load<TLane>(source), result = TLane.Compute(value);
-        if (Mxcsr.IsSettled(s.Fpu.Mxcsr) && TLane.Certain(value, result))
-            W64.Set(ref s, op.Reg, result);
-        else if (!TryGeneral<TLane>(ref s, ref op, p, value))
+        if (!Mxcsr.IsSettled(s.Fpu.Mxcsr) || !TLane.Certain(value, result))
+        {
+            delegate*<ref CpuState, ref Op, Processor, ulong, void> rest = &GeneralRest<TLane>;
+            rest(ref s, ref op, p, value);
             return;
+        }
+
+        W64.Set(ref s, op.Reg, result);
         Threading.Next(ref s, ref op, p);
     }
 
@@ -79,9 +87,10 @@ internal static unsafe class ConversionHandlers
         for (int i = 0; i < Count<TLane, TShape>(); i++)
         {
             ulong bits = Convert<TLane>(s.Fpu.Mxcsr, Load<TLane>(source + i * TLane.SourceSize), ref environment);
-            result = TLane.ResultSize == 4
-                ? result.AsUInt32().WithElement(i, (uint)bits).AsByte()
-                : result.AsUInt64().WithElement(i, bits).AsByte();
+            if (TLane.ResultSize == 4)
+                Unsafe.Add(ref Unsafe.As<Vector256<byte>, uint>(ref result), i) = (uint)bits;
+            else
+                Unsafe.Add(ref Unsafe.As<Vector256<byte>, ulong>(ref result), i) = bits;
         }
 
         if (!FloatHandlers.TryAccept(ref s, ref op, p, in environment))
@@ -91,6 +100,24 @@ internal static unsafe class ConversionHandlers
         else
             VectorRegister.Xmm(ref s, op.Reg) = result.GetLower();
         return true;
+    }
+
+    [MethodImpl(Threading.Handler)]
+    private static void ScalarRest<TLane, T, TShape>(ref CpuState s, ref Op op, Processor p, ulong value)
+        where TLane : struct, ILaneConversion
+        where TShape : struct, IFloatShape
+    {
+        if (!TryScalar<TLane, T, TShape>(ref s, ref op, p, value))
+            return;
+        Threading.Next(ref s, ref op, p);
+    }
+
+    [MethodImpl(Threading.Handler)]
+    private static void GeneralRest<TLane>(ref CpuState s, ref Op op, Processor p, ulong value) where TLane : struct, ILaneConversion
+    {
+        if (!TryGeneral<TLane>(ref s, ref op, p, value))
+            return;
+        Threading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -124,12 +151,14 @@ internal static unsafe class ConversionHandlers
         FloatHandlers.Store<T, TShape>(ref s, op.Reg, first, Vector128.CreateScalar(bits).As<ulong, T>(), default);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Count<TLane, TShape>()
         where TLane : struct, ILaneConversion
         where TShape : struct, IFloatShape => (TShape.IsWide ? 32 : 16) / Math.Max(TLane.SourceSize, TLane.ResultSize);
 
+    /// <summary>Reads a source lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Load<TLane>(nint address) where TLane : struct, ILaneConversion => TLane.SourceSize switch
+    internal static ulong Load<TLane>(nint address) where TLane : struct, ILaneConversion => TLane.SourceSize switch
     {
         2 => Unsafe.ReadUnaligned<ushort>((void*)address),
         4 => Unsafe.ReadUnaligned<uint>((void*)address),

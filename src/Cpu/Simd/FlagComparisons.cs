@@ -26,7 +26,8 @@ internal readonly struct SilentQuietNan : IQuietNan
 }
 
 /// <summary>COMISS, COMISD, UCOMISS, UCOMISD: ZF, PF and CF tell the relation; OF, SF and AF become 0 (SDM 2A COMISD).</summary>
-internal static class FlagComparisons
+// SAFETY: only takes the address of a static method, to call it.
+internal static unsafe class FlagComparisons
 {
     [MethodImpl(Threading.Handler)]
     internal static void Run<TNan, T, TSource>(ref CpuState s, ref Op op, Processor p)
@@ -37,16 +38,23 @@ internal static class FlagComparisons
         if (second == 0)
             return;
         Vector128<T> a = FloatHandlers.Load<T, SseScalar>(OperandAddress.OfVector(ref s, op.Reg)), b = FloatHandlers.Load<T, SseScalar>(second);
-        if (FloatHandlers.Covers<T, SseScalar>(Lanes.IsPlain(a) & Lanes.IsPlain(b)))
+        if (!FloatHandlers.Covers<T, SseScalar>(Lanes.IsPlain(a) & Lanes.IsPlain(b)))
         {
-            Flags.Ordered(ref s, FloatHandlers.Covers<T, SseScalar>(Vector128.Equals(a, b)),
-                FloatHandlers.Covers<T, SseScalar>(Vector128.LessThan(a, b)));
-        }
-        else if (!TryRest<TNan, T>(ref s, ref op, p, second))
-        {
+            delegate*<ref CpuState, ref Op, Processor, nint, void> rest = &Rest<TNan, T>;
+            rest(ref s, ref op, p, second);
             return;
         }
 
+        Flags.Ordered(ref s, FloatHandlers.Covers<T, SseScalar>(Vector128.Equals(a, b)),
+            FloatHandlers.Covers<T, SseScalar>(Vector128.LessThan(a, b)));
+        Threading.Next(ref s, ref op, p);
+    }
+
+    [MethodImpl(Threading.Handler)]
+    private static void Rest<TNan, T>(ref CpuState s, ref Op op, Processor p, nint second) where TNan : struct, IQuietNan
+    {
+        if (!TryRest<TNan, T>(ref s, ref op, p, second))
+            return;
         Threading.Next(ref s, ref op, p);
     }
 
@@ -56,7 +64,7 @@ internal static class FlagComparisons
         Vector256<T> a = FloatHandlers.LoadAll<T, SseScalar>(OperandAddress.OfVector(ref s, op.Reg)),
             b = FloatHandlers.LoadAll<T, SseScalar>(second);
         var environment = FloatEnvironment.FromMxcsr(s.Fpu.Mxcsr);
-        FloatRelation relation = Relate<T>(Lanes.Bits(a, 0), Lanes.Bits(b, 0), TNan.Signals, ref environment);
+        FloatRelation relation = Relate<T>(Lanes.Bits(ref a, 0), Lanes.Bits(ref b, 0), TNan.Signals, ref environment);
         if (!FloatHandlers.TryAccept(ref s, ref op, p, in environment))
             return false;
         Flags.Put(ref s, relation switch

@@ -37,15 +37,31 @@ internal static unsafe class FloatHandlers
             certain &= Covers<T, TShape>(TOperation.Certain(upperA, upperB, high));
         }
 
-        if (certain)
-            Store<T, TShape>(ref s, op.Reg, first, low, high);
-        else if (!TryRest<TOperation, T, TShape>(ref s, ref op, p, second))
+        if (!certain)
+        {
+            // SAFETY: a static method of that signature.
+            delegate*<ref CpuState, ref Op, Processor, nint, void> rest = &Rest<TOperation, T, TShape>;
+            rest(ref s, ref op, p, second);
+            return;
+        }
+
+        Store<T, TShape>(ref s, op.Reg, first, low, high);
+        Threading.Next(ref s, ref op, p);
+    }
+
+    /// <summary>What the handler leaves, called in tail position so that the handler need not save registers. It must not be inlined, but a method that
+    /// is marked so makes no tail calls itself: hence the function pointer.</summary>
+    [MethodImpl(Threading.Handler)]
+    private static void Rest<TOperation, T, TShape>(ref CpuState s, ref Op op, Processor p, nint second)
+        where TOperation : struct, IFloatOperation
+        where TShape : struct, IFloatShape
+    {
+        if (!TryRest<TOperation, T, TShape>(ref s, ref op, p, second))
             return;
         Threading.Next(ref s, ref op, p);
     }
 
-    /// <summary>The cases that the handler leaves: exact results under an ordinary MXCSR, then everything else in software. False: the exception is
-    /// recorded.</summary>
+    /// <summary>Exact results under an ordinary MXCSR, then everything else in software. False: the exception is recorded.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool TryRest<TOperation, T, TShape>(ref CpuState s, ref Op op, Processor p, nint second)
         where TOperation : struct, IFloatOperation
@@ -144,6 +160,7 @@ internal static unsafe class FloatHandlers
         where TOperation : struct, IFloatOperation
         where TShape : struct, IFloatShape => (byte)(HasThird<TOperation, TShape>() ? op.Immediate >> 8 : op.Immediate);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool HasThird<TOperation, TShape>()
         where TOperation : struct, IFloatOperation
         where TShape : struct, IFloatShape => TShape.IsVex && (TShape.IsScalar || !TOperation.IsUnary);

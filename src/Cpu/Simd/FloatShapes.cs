@@ -69,14 +69,18 @@ internal readonly struct VexWide : IFloatShape
 internal static class Shape<TShape> where TShape : struct, IFloatShape
 {
     /// <summary>Bytes that are computed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static int Size<T>() => TShape.IsScalar ? Unsafe.SizeOf<T>() : TShape.IsWide ? 32 : 16;
 
     /// <summary>Whether a memory operand of <paramref name="size"/> bytes must be aligned: whole vectors of SSE (SDM 1 10.4.1.1).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool IsAligned(int size) => !TShape.IsVex && size == 16;
 
     /// <summary>A bit for each lane that is computed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint Lanes<T>() => (1u << Size<T>() / Unsafe.SizeOf<T>()) - 1;
 
     /// <summary>As <see cref="Lanes{T}"/>, of the lower 128 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint LowLanes<T>() => Lanes<T>() & ((1u << 16 / Unsafe.SizeOf<T>()) - 1);
 }

@@ -46,7 +46,8 @@ internal readonly struct Order231 : IFusedOrder
 }
 
 /// <summary>VFMADD and its like; see <see cref="FloatHandlers"/>.</summary>
-internal static class FusedHandlers
+// SAFETY: only takes the address of a static method, to call it.
+internal static unsafe class FusedHandlers
 {
     [MethodImpl(Threading.Handler)]
     internal static void Run<TSigns, TOrder, T, TShape, TSource>(ref CpuState s, ref Op op, Processor p)
@@ -73,9 +74,23 @@ internal static class FusedHandlers
             certain &= FloatHandlers.Covers<T, TShape>(FusedMultiply<TSigns>.Certain(a, b, c, high));
         }
 
-        if (certain)
-            FloatHandlers.Store<T, TShape>(ref s, op.Reg, first, low, high);
-        else if (!TryRest<TSigns, T, TShape>(ref s, ref op, p, multiplicand, multiplier, addend))
+        if (!certain)
+        {
+            delegate*<ref CpuState, ref Op, Processor, nint, nint, nint, void> rest = &Rest<TSigns, T, TShape>;
+            rest(ref s, ref op, p, multiplicand, multiplier, addend);
+            return;
+        }
+
+        FloatHandlers.Store<T, TShape>(ref s, op.Reg, first, low, high);
+        Threading.Next(ref s, ref op, p);
+    }
+
+    [MethodImpl(Threading.Handler)]
+    private static void Rest<TSigns, T, TShape>(ref CpuState s, ref Op op, Processor p, nint multiplicand, nint multiplier, nint addend)
+        where TSigns : struct, IFusedSigns
+        where TShape : struct, IFloatShape
+    {
+        if (!TryRest<TSigns, T, TShape>(ref s, ref op, p, multiplicand, multiplier, addend))
             return;
         Threading.Next(ref s, ref op, p);
     }

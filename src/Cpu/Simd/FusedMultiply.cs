@@ -85,9 +85,9 @@ internal static class FusedMultiply<TSigns> where TSigns : struct, IFusedSigns
         {
             int i = BitOperations.TrailingZeroCount(lanes);
             bool subtract = (TSigns.Subtracts >> (i & 1) & 1) != 0;
-            result = Lanes.With(result, i, typeof(T) == typeof(float)
-                ? Lane<Single32>(Lanes.Bits(a, i), Lanes.Bits(b, i), Lanes.Bits(c, i), subtract, ref environment)
-                : Lane<Double64>(Lanes.Bits(a, i), Lanes.Bits(b, i), Lanes.Bits(c, i), subtract, ref environment));
+            Lanes.Set(ref result, i, typeof(T) == typeof(float)
+                ? Lane<Single32>(Lanes.Bits(ref a, i), Lanes.Bits(ref b, i), Lanes.Bits(ref c, i), subtract, ref environment)
+                : Lane<Double64>(Lanes.Bits(ref a, i), Lanes.Bits(ref b, i), Lanes.Bits(ref c, i), subtract, ref environment));
         }
 
         return result;

@@ -15,29 +15,33 @@ internal interface ILaneOperation
 internal static class Lanes
 {
     /// <summary>The bits of lane <paramref name="index"/>, zero-extended.</summary>
-    internal static ulong Bits<T>(Vector256<T> vector, int index) =>
-        typeof(T) == typeof(float) ? vector.AsUInt32().GetElement(index) : vector.AsUInt64().GetElement(index);
+    internal static ulong Bits<T>(ref Vector256<T> vector, int index) => typeof(T) == typeof(float)
+        ? Unsafe.Add(ref Unsafe.As<Vector256<T>, uint>(ref vector), index)
+        : Unsafe.Add(ref Unsafe.As<Vector256<T>, ulong>(ref vector), index);
 
-    /// <summary>The vector with lane <paramref name="index"/> replaced.</summary>
-    internal static Vector256<T> With<T>(Vector256<T> vector, int index, ulong bits) => typeof(T) == typeof(float)
-        ? vector.AsUInt32().WithElement(index, (uint)bits).As<uint, T>()
-        : vector.AsUInt64().WithElement(index, bits).As<ulong, T>();
+    /// <summary>Replaces lane <paramref name="index"/>.</summary>
+    internal static void Set<T>(ref Vector256<T> vector, int index, ulong bits)
+    {
+        if (typeof(T) == typeof(float))
+            Unsafe.Add(ref Unsafe.As<Vector256<T>, uint>(ref vector), index) = (uint)bits;
+        else
+            Unsafe.Add(ref Unsafe.As<Vector256<T>, ulong>(ref vector), index) = bits;
+    }
 
     /// <summary>Applies an operation to the lanes whose bit is set in <paramref name="lanes"/>; the others stay as in <paramref name="a"/>.</summary>
     internal static Vector256<T> Apply<TLane, T>(Vector256<T> a, Vector256<T> b, uint lanes, int immediate, ref FloatEnvironment environment)
         where TLane : struct, ILaneOperation
     {
-        Vector256<T> result = a;
         for (; lanes != 0; lanes &= lanes - 1)
         {
             int i = BitOperations.TrailingZeroCount(lanes);
-            ulong first = Bits(a, i), second = Bits(b, i);
-            result = With(result, i, typeof(T) == typeof(float)
+            ulong first = Bits(ref a, i), second = Bits(ref b, i);
+            Set(ref a, i, typeof(T) == typeof(float)
                 ? TLane.Apply<Single32>(first, second, immediate, ref environment)
                 : TLane.Apply<Double64>(first, second, immediate, ref environment));
         }
 
-        return result;
+        return a;
     }
 
     /// <summary>The lanes whose magnitude is at least the smallest normal number: also infinities, not NaN.</summary>
