@@ -166,6 +166,7 @@ public sealed unsafe class StateTests
         using var m = new SystemMachine(CpuMode.Protected32);
         m.State.Sys.Cr0 = cr0;
         m.State.Sys.Cr4 = cr4;
+        m.Processor.ModeChanged(ref m.State);
         m.State.Gpr.Rbx = Data;
         Assert.Equal(expected, m.Run(code).ToString());
     }
