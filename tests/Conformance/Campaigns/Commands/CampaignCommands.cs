@@ -112,8 +112,12 @@ public static class CampaignCommands
                 .Select(g => new InstructionRecord(g.Key, g.First().Key.Feature, g.Count(), result.Cases.GetValueOrDefault(g.Key),
                     result.Differences.GetValueOrDefault(g.Key)))],
             VendorDifferences = new(result.Tally.VendorDifferences),
-            NotInModel = CountByFeature(status, FormStatus.NotInModel),
-            NotOnThisProcessor = CountByFeature(status, FormStatus.NotOnThisProcessor),
+            Forms = CountByFeature(status, _ => true),
+            Owed = CountByFeature(status, s => s.Value == FormStatus.NotInModel && PromisedForms.Contains(s.Key)),
+            NotInModel = CountByFeature(status, s => s.Value == FormStatus.NotInModel && !PromisedForms.Contains(s.Key)),
+            NotOnThisProcessor = CountByFeature(status, s => s.Value == FormStatus.NotOnThisProcessor),
+            LeftOut = CountByFeature(status, s => s.Value is FormStatus.HostDependent or FormStatus.NotEncodable),
+            UndefinedOnBoth = CountByFeature(status, s => s.Value == FormStatus.UndefinedOnBoth),
         };
         record.Save(Path.Combine(options.Recorded, $"{options.Command}.run.json"));
         if (result.Findings.Count > 0)
@@ -121,7 +125,6 @@ public static class CampaignCommands
                 .SelectMany(f => (string[])[$"% {f.Instruction}: {f.Difference}", f.Line]));
     }
 
-    private static Dictionary<string, int> CountByFeature(Dictionary<Form, FormStatus> status, FormStatus wanted) =>
-        status.Where(s => s.Value == wanted).GroupBy(s => s.Key.Feature).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g
-            => g.Count());
+    private static Dictionary<string, int> CountByFeature(Dictionary<Form, FormStatus> status, Func<KeyValuePair<Form, FormStatus>, bool> wanted) =>
+        status.Where(wanted).GroupBy(s => s.Key.Feature).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
 }

@@ -16,8 +16,10 @@ public static class ConformanceReport
 
             Written by `dotnet run -c Release --project tests/Conformance/Campaigns -- report` from the runs kept in `tests/Conformance/Recorded`; every number below
             is from such a run. hv's software processor is compared with the processor of the machine that ran the campaign: all sixteen general registers, RIP,
-            RFLAGS, 320 bytes of memory per case (and the rest of the data pages per batch), and for a fault its vector, error code and address. How it is done
-            is in [ADR 0080](adr/0080-oracle-worker.md) and [ADR 0081](adr/0081-what-is-compared.md).
+            RFLAGS, 320 bytes of memory per case (and the rest of the data pages per batch), for a fault its vector, error code and address, and for x87, MMX, SSE
+            and AVX instructions the whole of that state: the x87 registers with control, status, tag, opcode and pointer words, YMM0 to YMM15 and MXCSR. How it is
+            done is in ADRs [0080](adr/0080-oracle-worker.md), [0081](adr/0081-what-is-compared.md), [0082](adr/0082-extended-state-in-cases.md),
+            [0083](adr/0083-makers.md) and [0084](adr/0084-what-a-case-costs.md).
 
             ## Runs
 
@@ -72,15 +74,20 @@ public static class ConformanceReport
     {
         text.AppendLine(CultureInfo.InvariantCulture, $"\n## Instructions compared\n\nFrom the operand campaign of {run.Date}. A form is a row of " +
             $"Iced's opcode table in one code mode (64, 32 or 16 bits).\n");
-        text.AppendLine("| group (CPUID feature) | instructions | forms | cases | differences |\n|---|---|---|---|---|");
+        text.AppendLine("\"Left out\" are forms of the table below under \"Not compared\"; \"undefined\" are #UD on both sides.\n");
+        text.AppendLine("| group (CPUID feature) | instructions | forms | compared | left out | undefined | cases | differences |");
+        text.AppendLine("|---|---|---|---|---|---|---|---|");
         foreach (IGrouping<string, InstructionRecord> group in run.Instructions.GroupBy(i => i.Group).OrderBy(g => g.Key, StringComparer.Ordinal))
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {group.Key} | {group.Count()} | {group.Sum(i => i.Forms)} | " +
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {group.Key} | {group.Count()} | {run.Forms.GetValueOrDefault(group.Key)} | " +
+                $"{group.Sum(i => i.Forms)} | {run.LeftOut.GetValueOrDefault(group.Key)} | {run.UndefinedOnBoth.GetValueOrDefault(group.Key)} | " +
                 $"{group.Sum(i => i.Cases):N0} | {group.Sum(i => i.Differences):N0} |");
         text.AppendLine("\n<details><summary>By instruction</summary>\n\n| instruction | forms | cases | differences |\n|---|---|---|---|");
         foreach (InstructionRecord i in run.Instructions)
             text.AppendLine(CultureInfo.InvariantCulture, $"| {i.Name.ToUpperInvariant()} | {i.Forms} | {i.Cases:N0} | {i.Differences:N0} |");
-        text.AppendLine("\n</details>\n\nNot in hv's model yet (forms by CPUID feature; each is #UD in a guest):\n");
-        text.AppendLine(string.Join(", ", run.NotInModel.Select(f => $"{f.Key} {f.Value}")));
+        text.AppendLine("\n</details>\n\nForms of x86-64-v3 and of the extensions promised beside it that hv does not have (by CPUID feature): " +
+            (run.Owed.Count == 0 ? "none." : string.Join(", ", run.Owed.Select(f => $"{f.Key} {f.Value}")) + "."));
+        text.AppendLine("\nExtensions of the processor of that run that no model of hv has; each is #UD in a guest: " +
+            string.Join(", ", run.NotInModel.Select(f => $"{f.Key} {f.Value}")) + ".");
         if (run.NotOnThisProcessor.Count > 0)
             text.AppendLine("\nNot on the processor of that run, and so skipped: " + string.Join(", ", run.NotOnThisProcessor
                 .Select(f => $"{f.Key} {f.Value}")));

@@ -28,8 +28,21 @@ public sealed record RunRecord
     /// <summary>Cases on which makers differ, by kind.</summary>
     public Dictionary<string, long> VendorDifferences { get; init; } = [];
 
-    /// <summary>Forms that hv does not have, counted by CPUID feature.</summary>
+    /// <summary>All forms of Iced's table, counted by CPUID feature.</summary>
+    public Dictionary<string, int> Forms { get; init; } = [];
+
+    /// <summary>Forms that hv owes (<see cref="Campaigns.Forms.PromisedForms"/>) and does not have, counted by CPUID feature.</summary>
+    public Dictionary<string, int> Owed { get; init; } = [];
+
+    /// <summary>Forms of other extensions that silicon has and hv does not, counted by CPUID feature.</summary>
     public Dictionary<string, int> NotInModel { get; init; } = [];
+
+    /// <summary>Forms that are not compared for the reasons of <see cref="Campaigns.Forms.NotCompared"/>, or cannot be encoded, counted by CPUID
+    /// feature.</summary>
+    public Dictionary<string, int> LeftOut { get; init; } = [];
+
+    /// <summary>Forms that are #UD on silicon and in hv, counted by CPUID feature.</summary>
+    public Dictionary<string, int> UndefinedOnBoth { get; init; } = [];
 
     /// <summary>Forms that this machine's processor does not have, counted by CPUID feature.</summary>
     public Dictionary<string, int> NotOnThisProcessor { get; init; } = [];
