@@ -114,7 +114,7 @@ internal static class StackHandlers
 
         // A fault leaves RSP, but the registers popped before it stay changed, as on both makers' processors. An access that a device answers
         // leaves nothing: the instruction begins again.
-        if (s.Attention is not (0 or Attention.Fault))
+        if ((s.Attention & Attention.Event) != 0)
             return;
         for (int popped = Registers.Rdi; popped > register; popped -= 8)
         {

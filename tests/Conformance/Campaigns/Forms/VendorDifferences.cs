@@ -84,6 +84,10 @@ public static class VendorDifferences
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Mode == CodeMode.Bits32
                 && ours.Vector is General or StackFault && ours.ErrorCode == 0
                 && ((silicon.Vector == Page && silicon.Address - WrapStart < WrapSize) || (silicon.Vector == Page && silicon.Address < WrapSize) || silicon.Vector == Alignment)),
+        new(Maker.Intel, "a vector operand that is misaligned and beyond the limit of the stack segment", "#GP of the misalignment",
+            "#SS of the limit", "SDM 3A table 6-2 gives both the same priority",
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.HasExtended && slot.Mode != CodeMode.Bits64
+                && silicon.Vector == General && ours.Vector == StackFault),
         new(Maker.Intel, "a far return whose selector lies at the end of what is mapped", "two bytes of its stack word are read",
             "the whole word is read: #PF", "SDM 2B RET, 2A IRET: a 32-bit or 64-bit pop, the upper bits of which are discarded",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => IsFarReturn(slot) && ours.Vector == Page
