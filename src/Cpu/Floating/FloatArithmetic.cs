@@ -47,7 +47,10 @@ public static class FloatArithmetic
         RaiseDenormal(in a, in b, ref environment);
         if (a.Class == FloatClass.Zero || b.Class == FloatClass.Zero)
             return FloatResult.Exact(FloatParts.Zero(sign));
-        return Normalised(sign, a.Exponent + b.Exponent + 1, Product(a.Significand, b.Significand));
+        UInt128 product = Product(a.Significand, b.Significand);
+        return (Int128)product < 0
+            ? FloatResult.Finite(sign, a.Exponent + b.Exponent + 1, product)
+            : FloatResult.Finite(sign, a.Exponent + b.Exponent, product << 1);
     }
 
     /// <summary>a ÷ b.</summary>

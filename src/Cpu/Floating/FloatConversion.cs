@@ -99,7 +99,7 @@ public static class FloatConversion
         UInt128 wide = FloatRounding.ShiftRightSticky((UInt128)a.Significand << 64, 63 - a.Exponent);
         ulong whole = (ulong)(wide >> 64), fraction = (ulong)wide;
         inexact = fraction != 0;
-        away = inexact && FloatRounding.RoundsAway(a.Sign, (whole & 1) != 0, fraction, 1UL << 63, rounding);
+        away = inexact && FloatRounding.RoundsAway(a.Sign, (whole & 1) != 0, fraction, rounding);
         return away ? whole + 1 : whole;
     }
 }

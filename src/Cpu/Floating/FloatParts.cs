@@ -31,6 +31,12 @@ public struct FloatParts
 
     internal const ulong IntegerBit = 1UL << 63, QuietBit = 1UL << 62;
 
+    /// <summary>Whether the value is finite, not zero and not a denormal of its format: normal in the 80-bit format too.</summary>
+    internal readonly bool IsNormal => Class == FloatClass.Finite && !Denormal;
+
+    /// <summary>A normal value in the 80-bit format.</summary>
+    internal readonly Extended80 ToNormal() => new(Significand, (ushort)(Exponent + Extended80.Bias | (Sign ? 0x8000 : 0)));
+
     public readonly bool IsNan => Class is FloatClass.QuietNan or FloatClass.SignalingNan;
 
     public static FloatParts Zero(bool sign) => new() { Sign = sign };

@@ -167,10 +167,10 @@ public static class FloatRounding
         return value << (128 - shift) != 0 ? shifted | 1 : shifted;
     }
 
-    /// <summary>Whether a magnitude with these low bits (half = the value of one half unit) is rounded away from zero.</summary>
-    internal static bool RoundsAway(bool sign, bool odd, UInt128 low, UInt128 half, RoundingMode rounding) => rounding switch
+    /// <summary>Whether a magnitude with this fraction of a unit, of which bit 63 is the half, is rounded away from zero.</summary>
+    internal static bool RoundsAway(bool sign, bool odd, ulong low, RoundingMode rounding) => rounding switch
     {
-        RoundingMode.Nearest => low > half || (low == half && odd),
+        RoundingMode.Nearest => low > 1UL << 63 || (low == 1UL << 63 && odd),
         RoundingMode.Down => sign && low != 0,
         RoundingMode.Up => !sign && low != 0,
         _ => false,
@@ -178,14 +178,19 @@ public static class FloatRounding
 
     private static ulong Keep(bool sign, UInt128 significand, int bits, ref FloatEnvironment environment, out bool inexact)
     {
-        int drop = 128 - bits;
-        UInt128 low = significand & ((UInt128.One << drop) - 1);
-        ulong kept = (ulong)(significand >> drop);
+        // What is dropped as 64 bits of fraction, the last of them sticky.
+        ulong kept = (ulong)(significand >> 64), low = (ulong)significand;
+        if (bits < 64)
+        {
+            low = kept << bits | (low != 0 ? 1u : 0u);
+            kept >>= 64 - bits;
+        }
+
         inexact = low != 0;
         if (!inexact)
             return kept;
         environment.Flags |= FloatFlags.Inexact;
-        environment.RoundedUp = RoundsAway(sign, (kept & 1) != 0, low, UInt128.One << (drop - 1), environment.Rounding);
+        environment.RoundedUp = RoundsAway(sign, (kept & 1) != 0, low, environment.Rounding);
         return environment.RoundedUp ? kept + 1 : kept;
     }
 
@@ -193,9 +198,8 @@ public static class FloatRounding
     /// tiny.</summary>
     private static bool RoundsToNextPower(bool sign, UInt128 significand, int bits, RoundingMode rounding)
     {
-        int drop = 128 - bits;
-        UInt128 low = significand & ((UInt128.One << drop) - 1);
-        return significand >> drop == (UInt128.One << bits) - 1 && RoundsAway(sign, true, low, UInt128.One << (drop - 1), rounding);
+        UInt128 low = significand << bits;
+        return significand >> (128 - bits) == (UInt128.One << bits) - 1 && RoundsAway(sign, true, (ulong)(low >> 64) | ((ulong)low != 0 ? 1u : 0u), rounding);
     }
 
     private static ulong Overflowed<TFormat>(bool sign, int maximum, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat

@@ -42,6 +42,8 @@ public readonly record struct Extended80(ulong Significand, ushort SignExponent)
 {
     internal const int Bias = 16383, MaxExponent = 0x7FFF;
 
+    internal Extended80 Negated => new(Significand, (ushort)(SignExponent ^ 0x8000));
+
     /// <summary>The real indefinite: what a masked invalid operation gives (SDM 1 table 4-3).</summary>
     public static Extended80 Indefinite => new(0xC000000000000000, 0xFFFF);
 }

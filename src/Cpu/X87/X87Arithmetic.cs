@@ -8,30 +8,49 @@ namespace Hv.Cpu.X87;
 internal interface IX87Operation
 {
     static abstract FloatResult Apply(in FloatParts destination, in FloatParts source, ref FloatEnvironment environment);
+
+    /// <summary>The common case, quickly. False: <see cref="Apply"/> must do it.</summary>
+    static virtual bool TryNormal(Extended80 destination, Extended80 source, ref FloatEnvironment environment, out Extended80 result)
+    {
+        result = default;
+        return false;
+    }
 }
 
 internal readonly struct AddOperation : IX87Operation
 {
     public static FloatResult Apply(in FloatParts destination, in FloatParts source, ref FloatEnvironment environment) =>
         FloatArithmetic.Add(destination, source, false, ref environment);
+
+    public static bool TryNormal(Extended80 destination, Extended80 source, ref FloatEnvironment environment, out Extended80 result) =>
+        ExtendedNormal.TryAdd(destination, source, ref environment, out result);
 }
 
 internal readonly struct SubtractOperation : IX87Operation
 {
     public static FloatResult Apply(in FloatParts destination, in FloatParts source, ref FloatEnvironment environment) =>
         FloatArithmetic.Add(destination, source, true, ref environment);
+
+    public static bool TryNormal(Extended80 destination, Extended80 source, ref FloatEnvironment environment, out Extended80 result) =>
+        ExtendedNormal.TryAdd(destination, source.Negated, ref environment, out result);
 }
 
 internal readonly struct ReverseSubtractOperation : IX87Operation
 {
     public static FloatResult Apply(in FloatParts destination, in FloatParts source, ref FloatEnvironment environment) =>
         FloatArithmetic.Add(source, destination, true, ref environment);
+
+    public static bool TryNormal(Extended80 destination, Extended80 source, ref FloatEnvironment environment, out Extended80 result) =>
+        ExtendedNormal.TryAdd(source, destination.Negated, ref environment, out result);
 }
 
 internal readonly struct MultiplyOperation : IX87Operation
 {
     public static FloatResult Apply(in FloatParts destination, in FloatParts source, ref FloatEnvironment environment) =>
         FloatArithmetic.Multiply(in destination, in source, ref environment);
+
+    public static bool TryNormal(Extended80 destination, Extended80 source, ref FloatEnvironment environment, out Extended80 result) =>
+        ExtendedNormal.TryMultiply(destination, source, ref environment, out result);
 }
 
 internal readonly struct DivideOperation : IX87Operation
@@ -53,7 +72,7 @@ internal readonly struct ArithmeticMemory<TOperation, TMemory> : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Memory.TryRead(ref s, ref op, p, 0, TMemory.Size, out ulong bits))
+        if (!X87Memory.TryRead(ref s, ref op, p, TMemory.Size, out ulong bits))
             return false;
         ref FpuState f = ref s.Fpu;
         if (X87Stack.IsEmpty(in f, 0))
@@ -64,8 +83,14 @@ internal readonly struct ArithmeticMemory<TOperation, TMemory> : IX87Instruction
         }
 
         var environment = FloatEnvironment.FromControlWord(f.Control);
-        FloatParts source = TMemory.Unpack(bits), destination = FloatParts.Unpack(X87Stack.Get(in f, 0));
-        Extended80 result = TOperation.Apply(in destination, in source, ref environment).ToExtended(ref environment);
+        FloatParts source = TMemory.Unpack(bits);
+        Extended80 top = X87Stack.Get(in f, 0);
+        if (!source.IsNormal || !TOperation.TryNormal(top, source.ToNormal(), ref environment, out Extended80 result))
+        {
+            FloatParts destination = FloatParts.Unpack(top);
+            result = TOperation.Apply(in destination, in source, ref environment).ToExtended(ref environment);
+        }
+
         if (X87Stack.Accept(ref f, in environment))
             X87Stack.Set(ref f, 0, result);
         return true;
@@ -90,8 +115,13 @@ internal readonly struct ArithmeticRegister<TOperation, TForm> : IX87Instruction
         else
         {
             var environment = FloatEnvironment.FromControlWord(f.Control);
-            FloatParts destination = FloatParts.Unpack(X87Stack.Get(in f, to)), source = FloatParts.Unpack(X87Stack.Get(in f, from));
-            result = TOperation.Apply(in destination, in source, ref environment).ToExtended(ref environment);
+            Extended80 left = X87Stack.Get(in f, to), right = X87Stack.Get(in f, from);
+            if (!TOperation.TryNormal(left, right, ref environment, out result))
+            {
+                FloatParts destination = FloatParts.Unpack(left), source = FloatParts.Unpack(right);
+                result = TOperation.Apply(in destination, in source, ref environment).ToExtended(ref environment);
+            }
+
             stored = X87Stack.Accept(ref f, in environment);
         }
 

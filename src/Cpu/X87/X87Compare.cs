@@ -32,7 +32,7 @@ internal readonly struct CompareMemory<TMemory, TPop> : IX87Instruction where TM
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Memory.TryRead(ref s, ref op, p, 0, TMemory.Size, out ulong bits))
+        if (!X87Memory.TryRead(ref s, ref op, p, TMemory.Size, out ulong bits))
             return false;
         ref FpuState f = ref s.Fpu;
         var relation = FloatRelation.Unordered;

@@ -94,7 +94,7 @@ internal readonly struct StoreControl : IX87Instruction
     public static bool IsRecorded => false;
     public static bool ClearsC1 => false;
 
-    public static bool Execute(ref CpuState s, ref Op op, Processor p) => X87Memory.TryWrite(ref s, ref op, p, 0, 2, s.Fpu.Control);
+    public static bool Execute(ref CpuState s, ref Op op, Processor p) => X87Memory.TryWrite(ref s, ref op, p, 2, s.Fpu.Control);
 }
 
 /// <summary>FLDCW: an exception that it unmasks is pending at once.</summary>
@@ -105,7 +105,7 @@ internal readonly struct LoadControl : IX87Instruction
 
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Memory.TryRead(ref s, ref op, p, 0, 2, out ulong control))
+        if (!X87Memory.TryRead(ref s, ref op, p, 2, out ulong control))
             return false;
         s.Fpu.Control = FpuImage.ControlWord((ushort)control);
         FpuImage.UpdateSummary(ref s.Fpu);
@@ -123,7 +123,7 @@ internal readonly struct StoreStatus : IX87Instruction
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
         if (op.IsMemory)
-            return X87Memory.TryWrite(ref s, ref op, p, 0, 2, s.Fpu.Status);
+            return X87Memory.TryWrite(ref s, ref op, p, 2, s.Fpu.Status);
         OpAccess.SetNumbered(ref s, 0, 2, s.Fpu.Status);
         return true;
     }

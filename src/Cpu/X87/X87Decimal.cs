@@ -9,7 +9,7 @@ internal readonly struct LoadDecimal : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Memory.TryReadExtended(ref s, ref op, p, 0, out Extended80 bits))
+        if (!X87Memory.TryReadExtended(ref s, ref op, p, out Extended80 bits))
             return false;
         ulong value = 0;
         for (int i = 1; i >= 0; i--)
@@ -55,7 +55,7 @@ internal readonly struct StoreDecimal : IX87Instruction
             store = X87Stack.Accept(ref f, in environment);
         }
 
-        if (store && !X87Memory.TryWriteExtended(ref s, ref op, p, 0, packed))
+        if (store && !X87Memory.TryWriteExtended(ref s, ref op, p, packed))
             return false;
         if (store)
             X87Stack.Pop(ref f);

@@ -64,7 +64,7 @@ internal static class X87Environment
 
         for (int i = 0; i < 7; i++)
         {
-            if (!X87Memory.TryWrite(ref s, ref op, p, i * step, step, words[i] & (step == 2 ? 0xFFFF : uint.MaxValue)))
+            if (!X87Memory.TryWriteAt(ref s, ref op, p, i * step, step, words[i] & (step == 2 ? 0xFFFF : uint.MaxValue)))
                 return false;
         }
 
@@ -78,7 +78,7 @@ internal static class X87Environment
         Span<uint> words = stackalloc uint[7];
         for (int i = 0; i < 7; i++)
         {
-            if (!X87Memory.TryRead(ref s, ref op, p, i * step, step, out ulong word))
+            if (!X87Memory.TryReadAt(ref s, ref op, p, i * step, step, out ulong word))
                 return false;
             words[i] = (uint)word;
         }
@@ -162,7 +162,7 @@ internal readonly struct SaveState : IX87Instruction
             return false;
         for (int i = 0; i < 8; i++)
         {
-            if (!X87Memory.TryWriteExtended(ref s, ref op, p, size + 10 * i, X87Stack.Get(in s.Fpu, i)))
+            if (!X87Memory.TryWriteExtendedAt(ref s, ref op, p, size + 10 * i, X87Stack.Get(in s.Fpu, i)))
                 return false;
         }
 
@@ -184,7 +184,7 @@ internal readonly struct RestoreState : IX87Instruction
             return false;
         for (int i = 0; i < 8; i++)
         {
-            if (!X87Memory.TryReadExtended(ref s, ref op, p, X87Environment.Size(in op) + 10 * i, out Extended80 value))
+            if (!X87Memory.TryReadExtendedAt(ref s, ref op, p, X87Environment.Size(in op) + 10 * i, out Extended80 value))
                 return false;
             int physical = X87Stack.Physical(in loaded, i);
             loaded.X87[physical] = new X87Register { Significand = value.Significand, SignExponent = value.SignExponent };

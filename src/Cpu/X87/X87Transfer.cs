@@ -9,7 +9,7 @@ internal readonly struct LoadMemory<TMemory> : IX87Instruction where TMemory : s
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Memory.TryRead(ref s, ref op, p, 0, TMemory.Size, out ulong bits))
+        if (!X87Memory.TryRead(ref s, ref op, p, TMemory.Size, out ulong bits))
             return false;
         ref FpuState f = ref s.Fpu;
         // A stack overflow comes before what the conversion raises.
@@ -19,9 +19,15 @@ internal readonly struct LoadMemory<TMemory> : IX87Instruction where TMemory : s
             return true;
         }
 
+        FloatParts source = TMemory.Unpack(bits);
+        if (source.IsNormal)
+        {
+            X87Stack.Push(ref f, source.ToNormal());
+            return true;
+        }
+
         // A load is exact whatever the precision control says.
         FloatEnvironment environment = FloatEnvironment.FromControlWord(f.Control) with { Precision = 64 };
-        FloatParts source = TMemory.Unpack(bits);
         Extended80 value = FloatConversion.Convert(in source, ref environment).ToExtended(ref environment);
         // An unmasked denormal does not keep the value from being loaded: silicon converts first and reports then.
         if (X87Stack.Accept(ref f, in environment) || (environment.Flags & FloatFlags.Invalid) == 0)
@@ -35,7 +41,7 @@ internal readonly struct LoadExtended : IX87Instruction
 {
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Memory.TryReadExtended(ref s, ref op, p, 0, out Extended80 value))
+        if (!X87Memory.TryReadExtended(ref s, ref op, p, out Extended80 value))
             return false;
         X87Stack.Push(ref s.Fpu, value);
         return true;
@@ -87,11 +93,13 @@ internal readonly struct StoreReal<TFormat, TPop> : IX87Instruction where TForma
             source = FloatParts.Unpack(X87Stack.Get(in f, 0));
             // A denormal of the wide format is no denormal operand here: it underflows.
             source.Denormal = false;
-            bits = FloatConversion.Convert(in source, ref environment).To<TFormat>(ref environment);
+            bits = source.Class == FloatClass.Finite
+                ? FloatRounding.Round<TFormat>(source.Sign, source.Exponent, (UInt128)source.Significand << 64, ref environment)
+                : FloatConversion.Convert(in source, ref environment).To<TFormat>(ref environment);
             store = X87Stack.AcceptForMemory(ref f, environment);
         }
 
-        if (store && !X87Memory.TryWrite(ref s, ref op, p, 0, (1 + TFormat.ExponentBits + TFormat.FractionBits) / 8, bits))
+        if (store && !X87Memory.TryWrite(ref s, ref op, p, (1 + TFormat.ExponentBits + TFormat.FractionBits) / 8, bits))
             return false;
         if (store && TPop.Pops)
             X87Stack.Pop(ref f);
@@ -113,7 +121,7 @@ internal readonly struct StoreExtended : IX87Instruction
             value = Extended80.Indefinite;
         }
 
-        if (store && !X87Memory.TryWriteExtended(ref s, ref op, p, 0, value))
+        if (store && !X87Memory.TryWriteExtended(ref s, ref op, p, value))
             return false;
         if (store)
             X87Stack.Pop(ref f);
@@ -180,7 +188,7 @@ internal readonly struct StoreInteger<TMemory, TRounding, TPop> : IX87Instructio
             store = X87Stack.Accept(ref f, in environment);
         }
 
-        if (store && !X87Memory.TryWrite(ref s, ref op, p, 0, TMemory.Size, (ulong)value & System.OpAccess.Mask(TMemory.Size)))
+        if (store && !X87Memory.TryWrite(ref s, ref op, p, TMemory.Size, (ulong)value & System.OpAccess.Mask(TMemory.Size)))
             return false;
         if (store && TPop.Pops)
             X87Stack.Pop(ref f);
