@@ -44,7 +44,12 @@ public static class Comparison
             undefined = UndefinedFlags.Mask(in instruction, in input, out undefinedResult);
         }
 
-        return Difference(in silicon, in ours, slot.HasExtended, undefined, undefinedResult);
+        string? difference = Difference(in silicon, in ours, slot.HasExtended, undefined, undefinedResult);
+        if (difference is null || !RoundedResults.Contains(slot.Instruction.Mnemonic))
+            return difference;
+        CaseRecord reconciled = silicon;
+        RoundedResults.Reconcile(ref reconciled.Extended, in ours.Extended);
+        return Difference(in reconciled, in ours, slot.HasExtended, undefined, undefinedResult);
     }
 
     /// <summary>What differs outside the flags <paramref name="undefined"/>; null when nothing does.</summary>

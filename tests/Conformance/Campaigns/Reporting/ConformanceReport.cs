@@ -111,6 +111,9 @@ public static class ConformanceReport
             text.AppendLine(CultureInfo.InvariantCulture, $"| {string.Join(' ', rule.Instructions).ToUpperInvariant()} | " +
                 $"{flags}{(rule.ResultToo ? " and the result" : "")} | {when} | {rule.Citation} |");
         }
+
+        text.AppendLine(CultureInfo.InvariantCulture, $"| {string.Join(' ', RoundedResults.Instructions).ToUpperInvariant()} | " +
+            $"C1, and the result by one unit in the last place | always | {RoundedResults.Citation} |");
     }
 
     private static void Excluded(StringBuilder text)

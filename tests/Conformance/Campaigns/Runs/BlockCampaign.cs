@@ -14,12 +14,12 @@ public sealed class BlockCampaign
     private readonly CampaignResult _result;
     private long _nextBatch = -1;
 
-    /// <summary>Prepares a run over the 64-bit forms that were found comparable.</summary>
+    /// <summary>Prepares a run over the 64-bit forms that were found comparable, to the last bit.</summary>
     public BlockCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
     {
         _limits = limits;
         _forms = [.. status.Where(s => s.Value.IsCompared() && s.Key.Mode == CodeMode.Bits64 && s.Key.Way == EntryWay.Quick
-            && !TracksState(s.Key)).Select(s => s.Key)];
+            && !TracksState(s.Key) && !RoundedResults.Contains(s.Key.OpCode.Mnemonic)).Select(s => s.Key)];
         _result = result;
     }
 
