@@ -1,5 +1,6 @@
 using Hv.Cpu.Decode;
 using Hv.Cpu.Floating;
+using Hv.Cpu.Memory;
 using Hv.Cpu.State;
 using Hv.Cpu.System;
 
@@ -11,10 +12,17 @@ namespace Hv.Cpu.X87;
 /// </summary>
 internal static class X87Environment
 {
+    /// <summary>Bytes of the registers that follow the environment in FNSAVE's image.</summary>
+    public const int RegisterBytes = 80;
+
     private const int ExceptionMasks = 0x3F;
 
     /// <summary>Bytes of the environment: 14 or 28.</summary>
     public static int Size(in Op op) => op.SizeLog2 == 1 ? 14 : 28;
+
+    /// <summary>Makes sure that the image, and <paramref name="more"/> bytes behind it, can be accessed. False: the fault is recorded.</summary>
+    public static bool TryFind(ref CpuState s, ref Op op, Processor p, int more, AccessKind access, out ulong linear) =>
+        p.TryX87Image(ref s, ref op, Size(in op) + more, Size(in op) / 7, access, out linear);
 
     /// <summary>The full tag word: two bits a register, valid, zero, special or empty (SDM 1 8.1.7).</summary>
     public static ushort TagWord(in FpuState f)
@@ -36,8 +44,9 @@ internal static class X87Environment
     }
 
     /// <summary>Writes the environment; the caller has made sure that it can be written.</summary>
-    public static bool TryStore(ref CpuState s, ref Op op, Processor p, in FpuState f)
+    public static bool TryStore(ref CpuState s, ref Op op, Processor p, ulong linear)
     {
+        ref FpuState f = ref s.Fpu;
         int step = Size(in op) / 7;
         Span<uint> words = [f.Control, f.Status, TagWord(in f), 0, 0, 0, 0];
         if (step == 4)
@@ -64,7 +73,7 @@ internal static class X87Environment
 
         for (int i = 0; i < 7; i++)
         {
-            if (!X87Memory.TryWriteAt(ref s, ref op, p, i * step, step, words[i] & (step == 2 ? 0xFFFF : uint.MaxValue)))
+            if (!p.TryWriteX87Image(ref s, ref op, linear + (ulong)(i * step), step, words[i] & (step == 2 ? 0xFFFF : uint.MaxValue)))
                 return false;
         }
 
@@ -72,13 +81,13 @@ internal static class X87Environment
     }
 
     /// <summary>Reads the environment into <paramref name="f"/>; registers keep their contents, tags say only which are empty.</summary>
-    public static bool TryLoad(ref CpuState s, ref Op op, Processor p, ref FpuState f)
+    public static bool TryLoad(ref CpuState s, ref Op op, Processor p, ulong linear, ref FpuState f)
     {
         int step = Size(in op) / 7;
         Span<uint> words = stackalloc uint[7];
         for (int i = 0; i < 7; i++)
         {
-            if (!X87Memory.TryReadAt(ref s, ref op, p, i * step, step, out ulong word))
+            if (!p.TryReadX87Image(ref s, ref op, linear + (ulong)(i * step), step, out ulong word))
                 return false;
             words[i] = (uint)word;
         }
@@ -123,8 +132,8 @@ internal readonly struct StoreEnvironment : IX87Instruction
 
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        if (!X87Memory.TryProbe(ref s, ref op, p, X87Environment.Size(in op))
-            || !X87Environment.TryStore(ref s, ref op, p, in s.Fpu))
+        if (!X87Environment.TryFind(ref s, ref op, p, 0, AccessKind.Write, out ulong linear)
+            || !X87Environment.TryStore(ref s, ref op, p, linear))
             return false;
         X87Environment.MaskAll(ref s.Fpu);
         return true;
@@ -140,7 +149,8 @@ internal readonly struct LoadEnvironment : IX87Instruction
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
         FpuState loaded = s.Fpu;
-        if (!X87Environment.TryLoad(ref s, ref op, p, ref loaded))
+        if (!X87Environment.TryFind(ref s, ref op, p, 0, AccessKind.Read, out ulong linear)
+            || !X87Environment.TryLoad(ref s, ref op, p, linear, ref loaded))
             return false;
         s.Fpu = loaded;
         return true;
@@ -156,13 +166,14 @@ internal readonly struct SaveState : IX87Instruction
 
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
-        int size = X87Environment.Size(in op);
-        if (!X87Memory.TryProbe(ref s, ref op, p, size + 80)
-            || !X87Environment.TryStore(ref s, ref op, p, in s.Fpu))
+        if (!X87Environment.TryFind(ref s, ref op, p, X87Environment.RegisterBytes, AccessKind.Write, out ulong linear)
+            || !X87Environment.TryStore(ref s, ref op, p, linear))
             return false;
-        for (int i = 0; i < 8; i++)
+        ulong at = linear + (ulong)X87Environment.Size(in op);
+        for (int i = 0; i < 8; i++, at += 10)
         {
-            if (!X87Memory.TryWriteExtendedAt(ref s, ref op, p, size + 10 * i, X87Stack.Get(in s.Fpu, i)))
+            Extended80 value = X87Stack.Get(in s.Fpu, i);
+            if (!p.TryWriteX87Image(ref s, ref op, at, 8, value.Significand) || !p.TryWriteX87Image(ref s, ref op, at + 8, 2, value.SignExponent))
                 return false;
         }
 
@@ -180,14 +191,15 @@ internal readonly struct RestoreState : IX87Instruction
     public static bool Execute(ref CpuState s, ref Op op, Processor p)
     {
         FpuState loaded = s.Fpu;
-        if (!X87Environment.TryLoad(ref s, ref op, p, ref loaded))
+        if (!X87Environment.TryFind(ref s, ref op, p, X87Environment.RegisterBytes, AccessKind.Read, out ulong linear)
+            || !X87Environment.TryLoad(ref s, ref op, p, linear, ref loaded))
             return false;
-        for (int i = 0; i < 8; i++)
+        ulong at = linear + (ulong)X87Environment.Size(in op);
+        for (int i = 0; i < 8; i++, at += 10)
         {
-            if (!X87Memory.TryReadExtendedAt(ref s, ref op, p, X87Environment.Size(in op) + 10 * i, out Extended80 value))
+            if (!p.TryReadX87Image(ref s, ref op, at, 8, out ulong significand) || !p.TryReadX87Image(ref s, ref op, at + 8, 2, out ulong signExponent))
                 return false;
-            int physical = X87Stack.Physical(in loaded, i);
-            loaded.X87[physical] = new X87Register { Significand = value.Significand, SignExponent = value.SignExponent };
+            loaded.X87[X87Stack.Physical(in loaded, i)] = new X87Register { Significand = significand, SignExponent = signExponent };
         }
 
         s.Fpu = loaded;

@@ -58,8 +58,10 @@ internal readonly struct LogarithmOperation : IX87Operation
     public static FloatResult Product(bool sign, in FloatParts y, WideFloat logarithm, bool isInteger, ref FloatEnvironment environment)
     {
         WideFloat product = WideFloat.Of(in y) * logarithm;
-        environment.Flags |= FloatFlags.Inexact;
-        return isInteger ? FloatResult.Finite(sign, product.Exponent, product.Significand) : X87Function.Irrational(sign, product);
+        if (!isInteger)
+            return X87Function.Irrational(sign, product);
+        environment.Flags |= product.Exponent < 1 - Extended80.Bias ? FloatFlags.Inexact | FloatFlags.Underflow : FloatFlags.Inexact;
+        return FloatResult.Finite(sign, product.Exponent, product.Significand);
     }
 
     private static FloatResult OfZero(in FloatParts y, ref FloatEnvironment environment)
@@ -81,6 +83,8 @@ internal readonly struct LogarithmPlus1Operation : IX87Operation
         if (FloatArithmetic.Special(in y, in x, ref environment, out FloatResult nan))
             return nan;
         if (y.Class == FloatClass.Infinity ? x.Class == FloatClass.Zero : x.Class == FloatClass.Infinity && y.Class == FloatClass.Zero)
+            return FloatArithmetic.Invalid(ref environment);
+        if (x is { Class: FloatClass.Infinity, Sign: true })
             return FloatArithmetic.Invalid(ref environment);
         FloatArithmetic.RaiseDenormal(in y, in x, ref environment);
         bool sign = y.Sign ^ x.Sign;

@@ -90,16 +90,7 @@ internal static class X87Memory
         _ => Operand.WriteMemory<W64>(ref s, ref op, p, value),
     };
 
-    /// <summary>Reads up to 8 bytes at an offset from the operand. False: the fault is recorded.</summary>
-    public static bool TryReadAt(ref CpuState s, ref Op op, Processor p, int offset, int size, out ulong value) =>
-        p.TryRead(ref s, ref op, (SegmentNumber)op.Segment, System.OpAccess.Advance(ref op, p.EffectiveAddress(ref s, ref op), offset), size,
-            out value);
-
-    /// <summary>Writes up to 8 bytes at an offset from the operand. False: the fault is recorded.</summary>
-    public static bool TryWriteAt(ref CpuState s, ref Op op, Processor p, int offset, int size, ulong value) =>
-        p.TryWrite(ref s, ref op, (SegmentNumber)op.Segment, System.OpAccess.Advance(ref op, p.EffectiveAddress(ref s, ref op), offset), size, value);
-
-    /// <summary>Reads m80fp that is the operand.</summary>
+    /// <summary>Reads m80fp.</summary>
     public static bool TryReadExtended(ref CpuState s, ref Op op, Processor p, out Extended80 value)
     {
         ulong at = Linear(ref s, ref op, p, write: false);
@@ -111,51 +102,32 @@ internal static class X87Memory
             return true;
         }
 
-        value = default;
-        return s.Attention == 0 && TryReadExtendedAt(ref s, ref op, p, 0, out value);
+        value = new Extended80(p.LoadSlow(ref s, ref op, at, 8), (ushort)p.LoadSlow(ref s, ref op, Second(ref s, at), 2));
+        return s.Attention == 0;
     }
 
-    /// <summary>Writes m80fp that is the operand, all or nothing.</summary>
+    /// <summary>Writes m80fp. As on silicon, the significand is written even when the page of the sign and exponent faults.</summary>
     public static bool TryWriteExtended(ref CpuState s, ref Op op, Processor p, Extended80 value)
     {
         ulong at = Linear(ref s, ref op, p, write: true);
         ref TlbEntry entry = ref TranslationCache.Entry(s.WriteTlb, at);
         if (entry.Tag != ExtendedTag(at))
-            return s.Attention == 0 && TryWriteExtendedAt(ref s, ref op, p, 0, value);
+        {
+            return p.StoreSlow(ref s, ref op, at, 8, value.Significand)
+                && p.StoreSlow(ref s, ref op, Second(ref s, at), 2, value.SignExponent);
+        }
+
         nint host = (nint)at + entry.Addend;
         W64.Store(host, value.Significand);
         W16.Store(host + 8, value.SignExponent);
         return true;
     }
 
-    /// <summary>Reads m80fp at an offset from the operand.</summary>
-    public static bool TryReadExtendedAt(ref CpuState s, ref Op op, Processor p, int offset, out Extended80 value)
-    {
-        value = default;
-        if (!TryReadAt(ref s, ref op, p, offset, 8, out ulong significand) || !TryReadAt(ref s, ref op, p, offset + 8, 2, out ulong signExponent))
-            return false;
-        value = new Extended80(significand, (ushort)signExponent);
-        return true;
-    }
-
-    /// <summary>Writes m80fp at an offset from the operand, all or nothing.</summary>
-    public static bool TryWriteExtendedAt(ref CpuState s, ref Op op, Processor p, int offset, Extended80 value) =>
-        TryProbe(ref s, ref op, p, offset + 10)
-        && TryWriteAt(ref s, ref op, p, offset, 8, value.Significand) && TryWriteAt(ref s, ref op, p, offset + 8, 2, value.SignExponent);
-
     private static ulong Linear(ref CpuState s, ref Op op, Processor p, bool write) =>
         p.LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), ExtendedSize, write);
 
-    private static ulong ExtendedTag(ulong at) => (at + (ExtendedSize - 1)) & ~0xFFFUL;
+    /// <summary>Where the sign and exponent are.</summary>
+    private static ulong Second(ref CpuState s, ulong at) => System.Modes.Is64(ref s) ? at + 8 : (uint)(at + 8);
 
-    /// <summary>Makes sure that all bytes of the operand can be written.</summary>
-    public static bool TryProbe(ref CpuState s, ref Op op, Processor p, int size)
-    {
-        if (!p.TryLinear(ref s, ref op, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), size, true, out ulong linear))
-            return false;
-        if (p.TryProbeWrite(ref s, linear, size, s.Sys.Cpl))
-            return true;
-        p.Abort(ref s, ref op);
-        return false;
-    }
+    private static ulong ExtendedTag(ulong at) => (at + (ExtendedSize - 1)) & ~0xFFFUL;
 }

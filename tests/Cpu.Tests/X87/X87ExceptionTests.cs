@@ -2,12 +2,13 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.Tests.X87;
 
-/// <summary>Who raises #NM and #MF: SDM 3A 2.5 and table 2-2, SDM 1 8.3.11 and 8.7. That FNENI, FNDISI and FNSETPM do not wait was seen on an Intel Xeon
-/// (family 6, model CFh) on 2026-11-29.</summary>
+/// <summary>Who raises #NM and #MF: SDM 3A 2.5 and table 2-2, SDM 1 8.3.11 and 8.7. That FNENI, FNDISI and FNSETPM do not wait, and what a page fault
+/// leaves, was seen on an Intel Xeon (family 6, model CFh) on 2026-11-29.</summary>
 public sealed class X87ExceptionTests
 {
     private const ulong Mp = 1 << 1, Em = 1 << 2, Ts = 1 << 3, Ne = 1 << 5;
-    private const byte DeviceNotAvailable = 7, FloatingPoint = 16, Fine = 0xFF;
+    private const byte DeviceNotAvailable = 7, PageFault = 14, FloatingPoint = 16, Fine = 0xFF;
+    private const ulong EndOfMemory = 0x40_0000;
     private const ushort PendingDivideByZero = 0x8084;
     private const string Fwait = "9B", Fadd = "D8C1", Fninit = "DBE3", Fnstsw = "DFE0", Fnsave = "DD36", Fldcw = "D92E";
 
@@ -89,6 +90,41 @@ public sealed class X87ExceptionTests
             guest.Read(0x200A) & 0xFFFF, guest.Read(0x200C) & 0xFFFF));
         Assert.Equal((0xABCDUL, 0x55A5UL, 0x1234UL, 0x6000UL), (guest.Read(0x202C) & 0xFFFF, guest.Read(0x2030) & 0xFFFF_FFFF,
             guest.Read(0x2034) & 0xFFFF, guest.Read(0x2038) & 0xFFFF_FFFF));
+    }
+
+    [Theory]
+    [InlineData("DB3E")] // FSTP m80fp
+    [InlineData("DF36")] // FBSTP
+    public void A_store_of_ten_bytes_that_faults_has_stored_eight(string code)
+    {
+        const ulong At = EndOfMemory - 9;
+        using Guest guest = Prepared(code, 0, 0);
+        guest.Memory.TryWrite(new Core.Gpa(At), 0x1122334455667788);
+        guest.Gpr.Rsi = At;
+        guest.Cpu.State.Fpu.X87[0] = new X87Register { SignExponent = 0x3FFF, Significand = 1UL << 63 };
+        Assert.Equal(PageFault, guest.RunToException());
+        Assert.Equal(EndOfMemory, guest.Cpu.Event.Address);
+        Assert.Equal(code == "DB3E" ? 1UL << 63 : 1UL, guest.Read(At));
+        Assert.Equal((0, 0xFF), (guest.Cpu.State.Fpu.Status, guest.Cpu.State.Fpu.Tags));
+    }
+
+    [Theory]
+    [InlineData("D936", 28)] // FNSTENV
+    [InlineData("D926", 28)] // FLDENV
+    [InlineData("66D936", 14)]
+    [InlineData("DD36", 108)] // FNSAVE
+    [InlineData("DD26", 108)] // FRSTOR
+    [InlineData("66DD26", 94)]
+    public void An_image_that_crosses_into_nowhere_faults_at_its_last_byte_and_changes_nothing(string code, int size)
+    {
+        const ulong At = EndOfMemory - 8;
+        using Guest guest = Prepared(code, 0, 0);
+        guest.Memory.TryWrite(new Core.Gpa(At), 0x1122334455667788);
+        guest.Gpr.Rsi = At;
+        Assert.Equal(PageFault, guest.RunToException());
+        Assert.Equal(At + (ulong)size - 1, guest.Cpu.Event.Address);
+        Assert.Equal(0x1122334455667788UL, guest.Read(At));
+        Assert.Equal((0x37F, 0, 0xFF), (guest.Cpu.State.Fpu.Control, guest.Cpu.State.Fpu.Status, guest.Cpu.State.Fpu.Tags));
     }
 
     /// <summary>The vector that one instruction raises.</summary>

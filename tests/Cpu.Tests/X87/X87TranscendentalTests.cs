@@ -48,6 +48,7 @@ public sealed class X87TranscendentalTests
     [InlineData(Fyl2xp1, Zero, Infinity, Indefinite, Invalid)]
     [InlineData(Fyl2xp1, "-0.25", Infinity, MinusInfinity, 0)]
     [InlineData(Fyl2xp1, "-0.25", MinusZero, Zero, 0)]
+    [InlineData(Fyl2xp1, MinusInfinity, Two, Indefinite, Invalid)]
     [InlineData(Fpatan, Infinity, Two, Zero, 0)]
     [InlineData(Fpatan, Infinity, MinusTwo, MinusZero, 0)]
     [InlineData(Fpatan, MinusInfinity, MinusTwo, "-pi", Inexact)]
