@@ -199,7 +199,8 @@ public static class FloatRounding
     private static bool RoundsToNextPower(bool sign, UInt128 significand, int bits, RoundingMode rounding)
     {
         UInt128 low = significand << bits;
-        return significand >> (128 - bits) == (UInt128.One << bits) - 1 && RoundsAway(sign, true, (ulong)(low >> 64) | ((ulong)low != 0 ? 1u : 0u), rounding);
+        ulong fraction = (ulong)(low >> 64) | ((ulong)low != 0 ? 1u : 0u);
+        return significand >> (128 - bits) == (UInt128.One << bits) - 1 && RoundsAway(sign, true, fraction, rounding);
     }
 
     private static ulong Overflowed<TFormat>(bool sign, int maximum, ref FloatEnvironment environment) where TFormat : struct, IFloatFormat

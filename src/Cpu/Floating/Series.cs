@@ -1,9 +1,9 @@
 namespace Hv.Cpu.Floating;
 
 /// <summary>
-/// Power series in fixed point: the argument has 128 bits of fraction, coefficients and sums 127 and one integer bit. Each sum is the function divided
-/// by its first term, so that it is near 1 and the function's relative error is that of the sum, below 2^-122. Where the function stays below its first
-/// term the sum stays below 1, however small the argument.
+/// Power series in fixed point: the argument has 128 bits of fraction, coefficients and sums 127 and one integer bit. Each sum is the function
+/// divided by its first term, so that it is near 1 and the function's relative error is that of the sum, below 2^-122. Where the function stays
+/// below its first term the sum stays below 1, however small the argument.
 /// </summary>
 internal static class Series
 {

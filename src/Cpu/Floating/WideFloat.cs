@@ -55,7 +55,8 @@ internal readonly struct WideFloat
 
     public static bool operator >(WideFloat a, WideFloat b) => a.CompareTo(b) > 0;
 
-    private int CompareTo(WideFloat other) => Exponent != other.Exponent ? Exponent.CompareTo(other.Exponent) : Significand.CompareTo(other.Significand);
+    private int CompareTo(WideFloat other) =>
+        Exponent != other.Exponent ? Exponent.CompareTo(other.Exponent) : Significand.CompareTo(other.Significand);
 
     private static UInt128 Aligned(WideFloat a, int exponent) => exponent - a.Exponent > 127 ? 0 : a.Significand >> (exponent - a.Exponent);
 

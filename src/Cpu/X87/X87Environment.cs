@@ -8,7 +8,8 @@ namespace Hv.Cpu.X87;
 
 /// <summary>
 /// FNSTENV, FLDENV, FNSAVE and FRSTOR (SDM 1 8.1.10, figures 8-9 to 8-12): seven words or doublewords, in the protected-mode layout or, in real and
-/// virtual-8086 mode, that of linear pointers. Selectors are gone (docs/adr/0027-x87-pointers.md): they are stored as 0, and what is loaded is dropped.
+/// virtual-8086 mode, that of linear pointers. Selectors are gone (docs/adr/0027-x87-pointers.md): they are stored as 0, and what is loaded is
+/// dropped.
 /// </summary>
 internal static class X87Environment
 {
@@ -197,7 +198,8 @@ internal readonly struct RestoreState : IX87Instruction
         ulong at = linear + (ulong)X87Environment.Size(in op);
         for (int i = 0; i < 8; i++, at += 10)
         {
-            if (!p.TryReadX87Image(ref s, ref op, at, 8, out ulong significand) || !p.TryReadX87Image(ref s, ref op, at + 8, 2, out ulong signExponent))
+            if (!p.TryReadX87Image(ref s, ref op, at, 8, out ulong significand)
+                || !p.TryReadX87Image(ref s, ref op, at + 8, 2, out ulong signExponent))
                 return false;
             loaded.X87[X87Stack.Physical(in loaded, i)] = new X87Register { Significand = significand, SignExponent = signExponent };
         }

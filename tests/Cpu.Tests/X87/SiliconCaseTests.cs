@@ -4,7 +4,8 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.Tests.X87;
 
-/// <summary>Every x87 instruction against what a real processor made of the same state: the cases and their origin are in <c>silicon.cases</c>.</summary>
+/// <summary>Every x87 instruction against what a real processor made of the same state: the cases and their origin are in
+/// <c>silicon.cases</c>.</summary>
 public sealed class SiliconCaseTests
 {
     private const ulong Code = 0x21000, Operand = 0x10000, StatusFlags = 0x8C5;

@@ -3,8 +3,8 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Hv.Cpu.Tests.X87;
 
-/// <summary>What x87 instructions do to the status word, the stack and the pointers beside their result. Expected values are what FXSAVE64 showed of such
-/// cases on an Intel Xeon (family 6, model CFh, stepping 2) on 2026-11-29; the manuals leave most of them open.</summary>
+/// <summary>What x87 instructions do to the status word, the stack and the pointers beside their result. Expected values are what FXSAVE64 showed of
+/// such cases on an Intel Xeon (family 6, model CFh, stepping 2) on 2026-11-29; the manuals leave most of them open.</summary>
 public sealed class X87StateRuleTests
 {
     private const ulong Out = Guest.Data;

@@ -6,7 +6,8 @@ namespace Hv.Cpu.Tests.X87;
 /// those of the constants' expansions; <see cref="SiliconCaseTests"/> compares with a processor.</summary>
 public sealed class X87TranscendentalTests
 {
-    private const string F2xm1 = "D9F0", Fyl2x = "D9F1", Fptan = "D9F2", Fpatan = "D9F3", Fyl2xp1 = "D9F9", Fsincos = "D9FB", Fsin = "D9FE", Fcos = "D9FF";
+    private const string F2xm1 = "D9F0", Fyl2x = "D9F1", Fptan = "D9F2", Fpatan = "D9F3", Fyl2xp1 = "D9F9", Fsincos = "D9FB", Fsin = "D9FE",
+        Fcos = "D9FF";
     private const string Zero = "0", MinusZero = "-0", One = "1", MinusOne = "-1", Half = "0.5", Two = "2", MinusTwo = "-2", Infinity = "inf",
         MinusInfinity = "-inf", Indefinite = "nan";
     private const int Invalid = 1, DivideByZero = 4, Inexact = 0x20;
@@ -146,7 +147,8 @@ public sealed class X87TranscendentalTests
     {
         X87Register register = guest.Cpu.State.Fpu.X87[((guest.Cpu.State.Fpu.Status >> 11) + index) & 7];
         string[] names = [Zero, "0.25", Half, One, Two, Infinity, "pi/4", "pi/2", "3pi/4", "pi", Indefinite];
-        return names.Concat(names.Select(name => "-" + name)).FirstOrDefault(name => Value(name) == ((int)register.SignExponent, register.Significand))
+        return names.Concat(names.Select(name => "-" + name))
+            .FirstOrDefault(name => Value(name) == ((int)register.SignExponent, register.Significand))
             ?? $"{register.SignExponent:X4}:{register.Significand:X16}";
     }
 }
