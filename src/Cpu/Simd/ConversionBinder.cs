@@ -17,7 +17,7 @@ internal static unsafe class ConversionBinder
         OpKind.Cvtps2pd => Vector<SingleToDouble>(op),
         OpKind.Cvttpd2dq => Vector<DoubleToInt32<Truncating>>(op),
         OpKind.Cvttps2dq => Vector<SingleToInt32<Truncating>>(op),
-        OpKind.Vcvtph2ps => Vector<HalfToSingle>(op),
+        OpKind.Vcvtph2ps => HalfLoad(op),
         OpKind.Vcvtps2ph => HalfStore(op),
         OpKind.Cvtpi2pd => FromMmx<Int32ToDouble>(),
         OpKind.Cvtpi2ps => FromMmx<Int32ToSingle>(),
@@ -95,6 +95,19 @@ internal static unsafe class ConversionBinder
         delegate*<ref CpuState, ref Op, Processor, void> handler = op.IsMemory
             ? &MmxConversions.ToMmx<TLane, MemoryAddress>
             : &MmxConversions.ToMmx<TLane, VectorRegisterAddress>;
+        return (nint)handler;
+    }
+
+    private static nint HalfLoad(in Op op)
+    {
+        // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler.
+        delegate*<ref CpuState, ref Op, Processor, void> handler = (op.Form & (OpForm.Ymm | OpForm.Memory)) switch
+        {
+            0 => &ConversionHandlers.Vector<HalfToSingle, VexVector, VectorRegisterAddress>,
+            OpForm.Memory => &ConversionHandlers.Vector<HalfToSingle, VexVector, WholeMemoryAddress>,
+            OpForm.Ymm => &ConversionHandlers.Vector<HalfToSingle, VexWide, VectorRegisterAddress>,
+            _ => &ConversionHandlers.Vector<HalfToSingle, VexWide, WholeMemoryAddress>,
+        };
         return (nint)handler;
     }
 

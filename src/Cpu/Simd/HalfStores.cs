@@ -56,9 +56,11 @@ internal static class HalfStores
             return false;
         if (op.IsMemory)
         {
-            return TShape.IsWide
-                ? VectorMemory.Write128(ref s, ref op, p, result.AsByte(), false)
-                : Operand.WriteMemory<W64>(ref s, ref op, p, result.AsUInt64().ToScalar());
+            // Half of it is stored as a whole vector is: it raises no #AC.
+            if (TShape.IsWide)
+                return VectorMemory.Write128(ref s, ref op, p, result.AsByte(), false);
+            s.Staging = result.AsByte().ToVector256();
+            return p.StoreVectorSlow(ref s, ref op, VectorMemory.Linear(ref s, ref op, p, 8, true), 8, false);
         }
 
         VectorRegister.SetZeroing(ref s, op.Rm, result.AsByte());

@@ -44,6 +44,13 @@ internal readonly struct MemoryAddress : IOperandAddress
     }
 }
 
+/// <summary>Memory of 8, 16 or 32 bytes that raises no #AC however short it is: silicon checks F16C's operands like whole vectors.</summary>
+internal readonly struct WholeMemoryAddress : IOperandAddress
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nint Locate(ref CpuState s, ref Op op, Processor p, int size, bool aligned) => VectorMemory.Read(ref s, ref op, p, size, aligned);
+}
+
 /// <summary>Addresses in the state block.</summary>
 // SAFETY: the state block is pinned for the processor's life; offsets are the decoder's, which gives only those of registers.
 internal static unsafe class OperandAddress
