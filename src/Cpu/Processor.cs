@@ -53,6 +53,7 @@ public abstract unsafe partial class Processor : IDisposable
         Memory = memory;
         Cpuid = cpuid;
         Features = FeatureSet.Of(cpuid);
+        PhysicalReserved = ProcessorFeatures.PhysicalReserved(cpuid);
         _ownsCode = code is null;
         Code = code ?? new CodeCache(memory);
         // SAFETY: freed in Dispose only; zeroed, 64-byte aligned.
@@ -77,6 +78,9 @@ public abstract unsafe partial class Processor : IDisposable
     /// <summary>The parts of the instruction set that <see cref="Cpuid"/> reports. The processors of a partition, which share decoded code, have the
     /// same.</summary>
     internal FeatureSet Features { get; }
+
+    /// <summary>Address bits above the physical width, which tables and CR3 must leave 0.</summary>
+    internal ulong PhysicalReserved { get; }
 
     /// <summary>The decoded code of the partition.</summary>
     public CodeCache Code { get; }

@@ -92,6 +92,8 @@ public sealed class PagingModeTests
     [Theory]
     [InlineData(1UL << 13)]
     [InlineData(1UL << 20)]
+    [InlineData(1UL << 36)]
+    [InlineData(1UL << 51)]
     [InlineData(1UL << 62)]
     [InlineData(NoExecute)]
     public void PAE_reserved_bits_of_a_large_page(ulong bit)
@@ -124,6 +126,9 @@ public sealed class PagingModeTests
     [Theory]
     [InlineData(Guest.Tables, Guest.Tables + 0x1000 | Large | Writable | Present, 0UL)]
     [InlineData(LongEntry, Page | 1 << 13 | Large | Writable | Present, 0UL)]
+    [InlineData(LongEntry, Page | 1UL << 36 | Large | Writable | Present, 0UL)]
+    [InlineData(LongEntry, Page | 1UL << 51 | Large | Writable | Present, 0UL)]
+    [InlineData(Guest.Tables, Guest.Tables + 0x1000 | 1UL << 40 | Writable | Present, 0UL)]
     [InlineData(LongEntry, Page | NoExecute | Large | Writable | Present, 0UL)]
     [InlineData(Guest.Tables + 0x1000, Table | 1 << 13 | Large | Writable | Present, 0UL)]
     public void Four_levels_have_reserved_bits(ulong entry, ulong value, ulong efer)

@@ -102,11 +102,11 @@ internal ref struct PageWalker
         }
     }
 
-    /// <summary>SDM 3A tables 4-15 to 4-20: physical-address bits above the width (52 here, so none), PS in the wrong level, the low address bits
-    /// of large pages, and XD when EFER.NXE is clear.</summary>
+    /// <summary>SDM 3A tables 4-15 to 4-20: physical-address bits above the width that CPUID tells, PS in the wrong level, the low address bits of
+    /// large pages, and XD when EFER.NXE is clear.</summary>
     private readonly bool HasReserved64(ulong entry, int level, bool leaf, bool fourLevels)
     {
-        if ((entry & NoExecute) != 0 && !NxEnabled)
+        if ((entry & AddressMask & _processor.PhysicalReserved) != 0 || ((entry & NoExecute) != 0 && !NxEnabled))
             return true;
         if (!fourLevels && (entry & 0x7FF0_0000_0000_0000) != 0)
             return true;
@@ -124,7 +124,7 @@ internal ref struct PageWalker
         ulong pointer = _processor.DirectoryPointer((int)(linear >> 30) & 3, _sideEffects);
         if (_processor.State.Attention != 0 || (pointer & Present) == 0)
             return false;
-        if ((pointer & 0xFFF0_0000_0000_01E6) != 0)
+        if ((pointer & (_processor.PhysicalReserved | 0x1E6)) != 0)
             return Reserved(ref walk);
         return Walk64(linear, 2, pointer & AddressMask, User | Writable, ref walk);
     }

@@ -55,7 +55,7 @@ public static class ControlRegisters
     /// <summary>Puts a CR3 value in force: reserved bits, PAE's entries, flush of all that is not global.</summary>
     internal static bool TryLoadCr3(ref CpuState s, Processor p, ulong value)
     {
-        if (Modes.IsLong(ref s) && (value & ProcessorFeatures.PhysicalReserved(p.Cpuid)) != 0)
+        if (Modes.IsLong(ref s) && (value & p.PhysicalReserved) != 0)
             return Faults.GeneralProtection(ref s);
         if (IsPaePaging(ref s) && !TryCheckPdptes(ref s, p, value))
             return false;
@@ -146,7 +146,7 @@ public static class ControlRegisters
     /// </summary>
     internal static bool TryCheckPdptes(ref CpuState s, Processor p, ulong cr3)
     {
-        ulong reserved = ProcessorFeatures.PhysicalReserved(p.Cpuid) | 0x1E6;
+        ulong reserved = p.PhysicalReserved | 0x1E6;
         for (uint i = 0; i < 4; i++)
         {
             ulong entry = p.ReadTable((cr3 & 0xFFFF_FFE0) + 8 * i, 8);

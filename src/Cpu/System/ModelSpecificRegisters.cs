@@ -99,10 +99,10 @@ public static class ModelSpecificRegisters
     {
         Rule.ReadOnly => false,
         Rule.Canonical or Rule.SegmentBase => Modes.IsCanonical(value),
-        Rule.Physical => (value & ProcessorFeatures.PhysicalReserved(p.Cpuid)) == 0,
+        Rule.Physical => (value & p.PhysicalReserved) == 0,
         Rule.Pat => AllTypes(value, PatTypes, 8),
         Rule.FixedMtrr => AllTypes(value, MtrrTypes, 8),
-        Rule.TypedLowByte => AllTypes(value, MtrrTypes, 1) && (value & ProcessorFeatures.PhysicalReserved(p.Cpuid)) == 0,
+        Rule.TypedLowByte => AllTypes(value, MtrrTypes, 1) && (value & p.PhysicalReserved) == 0,
         _ => true,
     };
 
