@@ -14,6 +14,7 @@ public static class CommandLine
         ["operands"] = ("every form with edge-biased operands, against this machine's processor", CampaignCommands.Operands),
         ["encodings"] = ("random and damaged bytes, against this machine's processor", CampaignCommands.Encodings),
         ["blocks"] = ("short random blocks, against this machine's processor", CampaignCommands.Blocks),
+        ["ring0"] = ("system instructions and exception delivery, against the manual, QEMU and Bochs", Ring0Command.Run),
         ["replay"] = ("the recorded cases; needs no particular processor", RecordCommands.Replay),
         ["record"] = ("makes the recorded corpus anew from this machine's processor", RecordCommands.Record),
         ["planted"] = ("how many planted faults the campaigns catch", PlantedCommand.Run),
@@ -52,7 +53,7 @@ public static class CommandLine
     private static int Help()
     {
         Console.WriteLine("hv-conformance COMMAND [--seed N] [--cases N] [--seconds N] [--threads N] [--instruction NAME,...] [--group FEATURE] " +
-            "[--recorded DIRECTORY] [--keep]");
+            "[--family NAME] [--recorded DIRECTORY] [--keep]");
         foreach ((string name, (string about, _)) in _commands)
             Console.WriteLine($"  {name,-10} {about}");
         Console.WriteLine($"Exit codes: {Agreed} no difference, {Differed} differences, {BadUsage} bad usage, {Degenerate} the harness cannot be " +

@@ -15,6 +15,9 @@ public sealed record Options
     /// <summary>Mnemonics, comma-separated; null for all.</summary>
     public string? Instruction { get; private init; }
 
+    /// <summary>A family of ring-0 cases; null for all.</summary>
+    public string? Family { get; private init; }
+
     /// <summary>A CPUID feature by Iced's name; null for all.</summary>
     public string? Group { get; private init; }
 
@@ -44,9 +47,9 @@ public sealed record Options
                 continue;
             }
 
-            if (name is not ("--seed" or "--cases" or "--seconds" or "--threads" or "--instruction" or "--group" or "--recorded"))
+            if (name is not ("--seed" or "--cases" or "--seconds" or "--threads" or "--instruction" or "--group" or "--family" or "--recorded"))
                 throw new ArgumentException($"unknown option '{name}'; the options are --seed N, --cases N, --seconds N, --threads N, " +
-                    $"--instruction NAME, --group NAME, --recorded DIRECTORY and --keep");
+                    $"--instruction NAME, --group NAME, --family NAME, --recorded DIRECTORY and --keep");
             if (i + 1 == arguments.Count)
                 throw new ArgumentException($"{name} needs a value after it");
             string value = arguments[++i];
@@ -64,6 +67,7 @@ public sealed record Options
                 "--threads" => options with { Threads = (int)Number(name, value, 1, 256) },
                 "--instruction" => options with { Instruction = value },
                 "--group" => options with { Group = value },
+                "--family" => options with { Family = value },
                 _ => options with { Recorded = value },
             };
         }

@@ -3,6 +3,7 @@ using Hv.Conformance.Campaigns.Execution;
 using Hv.Conformance.Campaigns.Forms;
 using Hv.Conformance.Campaigns.Replay;
 using Hv.Conformance.Campaigns.Reporting;
+using Hv.Conformance.Ring0;
 
 namespace Hv.Conformance.Campaigns.Commands;
 
@@ -81,7 +82,7 @@ public static class RecordCommands
         if (runs.Length == 0)
             throw new ArgumentException($"no kept runs in {options.Recorded}; run a campaign with --keep first");
         int recorded = RecordedCases.Read(options.Recorded).Count();
-        File.WriteAllText(path, ConformanceReport.Write(runs, recorded));
+        File.WriteAllText(path, ConformanceReport.Write(runs, recorded) + CampaignRecord.Section(options.Recorded));
         Console.WriteLine(path);
         return CommandLine.Agreed;
     }

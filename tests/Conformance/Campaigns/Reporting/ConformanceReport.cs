@@ -123,6 +123,6 @@ public static class ConformanceReport
             text.AppendLine(CultureInfo.InvariantCulture, $"| {group.Key} | " +
                 $"{string.Join(' ', group.Select(n => n.Instruction.ToUpperInvariant()))} |");
         text.AppendLine("\nRing 0, exception delivery and real mode have no native oracle in a user process; they are held by tables from the " +
-            "manuals and by other implementations.");
+            "manuals and by other implementations, below.");
     }
 }
