@@ -34,6 +34,7 @@ internal readonly struct PermuteHalves : IVectorBinaryImmediate<PermuteHalves>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Apply(Vector256<byte> a, Vector256<byte> b, byte imm) => Vector256.Create(Half(a, b, imm), Half(a, b, imm >> 4));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<byte> Half(Vector256<byte> a, Vector256<byte> b, int control)
     {
         Vector256<byte> source = (control & 2) == 0 ? a : b;
