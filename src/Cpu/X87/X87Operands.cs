@@ -3,7 +3,6 @@ using System.Runtime.CompilerServices;
 using Hv.Cpu.Decode;
 using Hv.Cpu.Execute;
 using Hv.Cpu.Floating;
-using Hv.Cpu.Memory;
 using Hv.Cpu.State;
 
 namespace Hv.Cpu.X87;
@@ -56,8 +55,6 @@ internal readonly struct Memory64Integer : IX87Memory
 /// <summary>Access to x87 memory operands.</summary>
 internal static class X87Memory
 {
-    private const int ExtendedSize = 10;
-
     /// <summary>An integer as parts: exact in the 80-bit format.</summary>
     public static FloatParts Integer(long value)
     {
@@ -90,44 +87,26 @@ internal static class X87Memory
         _ => Operand.WriteMemory<W64>(ref s, ref op, p, value),
     };
 
-    /// <summary>Reads m80fp.</summary>
+    /// <summary>Reads m80fp: as on silicon two reads, each with its checks.</summary>
     public static bool TryReadExtended(ref CpuState s, ref Op op, Processor p, out Extended80 value)
     {
-        ulong at = Linear(ref s, ref op, p, write: false);
-        ref TlbEntry entry = ref TranslationCache.Entry(s.ReadTlb, at);
-        if (entry.Tag == ExtendedTag(at))
-        {
-            nint host = (nint)at + entry.Addend;
-            value = new Extended80(W64.Load(host), (ushort)W16.Load(host + 8));
-            return true;
-        }
-
-        value = new Extended80(p.LoadSlow(ref s, ref op, at, 8), (ushort)p.LoadSlow(ref s, ref op, Second(ref s, at), 2));
+        ulong offset = p.EffectiveAddress(ref s, ref op);
+        ulong significand = Operand.ReadAt<W64>(ref s, ref op, p, Part(ref s, ref op, p, offset, 8, false));
+        value = default;
+        if (s.Attention != 0)
+            return false;
+        value = new Extended80(significand, (ushort)Operand.ReadAt<W16>(ref s, ref op, p, Part(ref s, ref op, p, offset + 8, 2, false)));
         return s.Attention == 0;
     }
 
-    /// <summary>Writes m80fp. As on silicon, the significand is written even when the page of the sign and exponent faults.</summary>
+    /// <summary>Writes m80fp: two stores, and when the second faults the first has happened.</summary>
     public static bool TryWriteExtended(ref CpuState s, ref Op op, Processor p, Extended80 value)
     {
-        ulong at = Linear(ref s, ref op, p, write: true);
-        ref TlbEntry entry = ref TranslationCache.Entry(s.WriteTlb, at);
-        if (entry.Tag != ExtendedTag(at))
-        {
-            return p.StoreSlow(ref s, ref op, at, 8, value.Significand)
-                && p.StoreSlow(ref s, ref op, Second(ref s, at), 2, value.SignExponent);
-        }
-
-        nint host = (nint)at + entry.Addend;
-        W64.Store(host, value.Significand);
-        W16.Store(host + 8, value.SignExponent);
-        return true;
+        ulong offset = p.EffectiveAddress(ref s, ref op);
+        return Operand.WriteAt<W64>(ref s, ref op, p, Part(ref s, ref op, p, offset, 8, true), value.Significand)
+            && Operand.WriteAt<W16>(ref s, ref op, p, Part(ref s, ref op, p, offset + 8, 2, true), value.SignExponent);
     }
 
-    private static ulong Linear(ref CpuState s, ref Op op, Processor p, bool write) =>
-        p.LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, p.EffectiveAddress(ref s, ref op), ExtendedSize, write);
-
-    /// <summary>Where the sign and exponent are.</summary>
-    private static ulong Second(ref CpuState s, ulong at) => System.Modes.Is64(ref s) ? at + 8 : (uint)(at + 8);
-
-    private static ulong ExtendedTag(ulong at) => (at + (ExtendedSize - 1)) & ~0xFFFUL;
+    private static ulong Part(ref CpuState s, ref Op op, Processor p, ulong offset, int size, bool write) =>
+        p.LinearOrPoison(ref s, ref op, (SegmentNumber)op.Segment, offset, size, write);
 }

@@ -7,7 +7,7 @@ namespace Hv.Cpu.Tests.X87;
 public sealed class X87ExceptionTests
 {
     private const ulong Mp = 1 << 1, Em = 1 << 2, Ts = 1 << 3, Ne = 1 << 5;
-    private const byte DeviceNotAvailable = 7, PageFault = 14, FloatingPoint = 16, Fine = 0xFF;
+    private const byte DeviceNotAvailable = 7, GeneralProtection = 13, PageFault = 14, FloatingPoint = 16, Fine = 0xFF;
     private const ulong EndOfMemory = 0x40_0000;
     private const ushort PendingDivideByZero = 0x8084;
     private const string Fwait = "9B", Fadd = "D8C1", Fninit = "DBE3", Fnstsw = "DFE0", Fnsave = "DD36", Fldcw = "D92E";
@@ -106,6 +106,18 @@ public sealed class X87ExceptionTests
         Assert.Equal(EndOfMemory, guest.Cpu.Event.Address);
         Assert.Equal(code == "DB3E" ? 1UL << 63 : 1UL, guest.Read(At));
         Assert.Equal((0, 0xFF), (guest.Cpu.State.Fpu.Status, guest.Cpu.State.Fpu.Tags));
+    }
+
+    [Fact]
+    public void The_limit_of_ten_bytes_is_checked_in_two_parts()
+    {
+        // FSTP m80fp at FFF7H: eight bytes are inside a segment of 64 KiB, the ninth and tenth are not.
+        using Guest guest = Guest.Real().With(0xDB, 0x3C, 0xF4);
+        guest.Gpr.Rsi = 0xFFF7;
+        ref FpuState fpu = ref guest.Cpu.State.Fpu;
+        (fpu.Control, fpu.Tags, fpu.X87[0]) = (0x37F, 0xFF, new X87Register { SignExponent = 0x3FFF, Significand = 1UL << 63 });
+        Assert.Equal(GeneralProtection, guest.RunToException());
+        Assert.Equal((1UL << 63, 0xFF), (guest.Read(0xFFF7), fpu.Tags));
     }
 
     [Theory]
