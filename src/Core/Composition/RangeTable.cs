@@ -9,10 +9,11 @@ namespace Hv.Core.Composition;
 /// <typeparam name="THandler">The handler.</typeparam>
 internal sealed class RangeTable<THandler> where THandler : class
 {
+    // The ranges and the gaps between them, which have no handler: together every number.
     private readonly Row[] _rows;
 
-    // The row of the last number that had one: guests use one register or port many times over. Any row is right, so that threads may race for it.
-    private Row? _last;
+    // The row of the last number: guests use one register or port many times over. Any row is right, so that threads may race for it.
+    private Row _last;
 
     /// <summary>Freezes a table.</summary>
     /// <param name="kind">What the numbers are, for the message, for example <c>port</c>.</param>
@@ -34,22 +35,37 @@ internal sealed class RangeTable<THandler> where THandler : class
             }
         }
 
-        _rows = [.. sorted.Select(r => new Row(r.First, r.Last - r.First, r.Handler))];
-        _last = _rows.FirstOrDefault();
+        var all = new List<Row>();
+        ulong next = 0;
+        bool isFull = false;
+        foreach ((ulong first, ulong last, THandler handler) in sorted)
+        {
+            if (first != next)
+                all.Add(new Row(next, first - 1 - next, null));
+            all.Add(new Row(first, last - first, handler));
+            next = last + 1;
+            isFull = last == ulong.MaxValue;
+        }
+
+        if (!isFull)
+            all.Add(new Row(next, ulong.MaxValue - next, null));
+        _rows = [.. all];
+        _last = _rows[0];
     }
 
     /// <summary>The owner of <paramref name="number"/>, or null.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public THandler? Find(ulong number)
     {
-        Row? last = _last;
-        return last is not null && number - last.First <= last.Span ? last.Handler : Search(number);
+        Row last = _last;
+        return number - last.First <= last.Span ? last.Handler : Search(number);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private THandler? Search(ulong number)
     {
-        int low = 0, high = _rows.Length;
+        // The last row that starts at or below the number; the first one starts at 0.
+        int low = 1, high = _rows.Length;
         while (low < high)
         {
             int middle = (int)((uint)(low + high) >> 1);
@@ -59,20 +75,19 @@ internal sealed class RangeTable<THandler> where THandler : class
                 high = middle;
         }
 
-        if (low == 0 || number - _rows[low - 1].First > _rows[low - 1].Span)
-            return null;
-        _last = _rows[low - 1];
-        return _rows[low - 1].Handler;
+        Row row = _rows[low - 1];
+        _last = row;
+        return row.Handler;
     }
 
     /// <summary>A range and its owner.</summary>
-    private sealed class Row(ulong first, ulong span, THandler handler)
+    private sealed class Row(ulong first, ulong span, THandler? handler)
     {
         public readonly ulong First = first;
 
         /// <summary>What added to <see cref="First"/> gives the last number.</summary>
         public readonly ulong Span = span;
 
-        public readonly THandler Handler = handler;
+        public readonly THandler? Handler = handler;
     }
 }
