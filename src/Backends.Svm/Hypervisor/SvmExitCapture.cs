@@ -10,8 +10,6 @@ namespace Hv.Backends.Svm.Hypervisor;
 [SkipLocalsInit]
 public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
 {
-    private const ulong Pe = 1, Lma = 1ul << 10, VirtualMode = 1ul << 17;
-
     private SvmExitCapture() { }
 
     /// <inheritdoc/>
@@ -67,7 +65,7 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
 
     /// <summary>RIP past the instruction that exited: nRIP, or where the processor saves none, RIP and the length that is known from the
     /// code.</summary>
-    public static ulong AfterInstruction(in Vmcb vmcb, in ExitSite site)
+    public static ulong AfterInstruction(in Vmcb vmcb, ExitSite site)
     {
         if (vmcb.Control.NextRip != 0)
             return vmcb.Control.NextRip;
@@ -93,19 +91,13 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
 
     private static GuestMode ModeOf(in VmcbSave save)
     {
-        GuestMode mode = GuestMode.Real;
-        if ((save.Cr0 & Pe) != 0)
-            mode |= GuestMode.Protected;
-        if ((save.Cs.Attributes & VmcbSegment.DefaultBit) != 0)
-            mode |= GuestMode.Code32;
-        if ((save.Rflags & VirtualMode) != 0)
-            mode |= GuestMode.Virtual8086;
-        if ((save.Efer & Lma) != 0)
-            mode |= GuestMode.LongModeActive | ((save.Cs.Attributes & VmcbSegment.LongBit) != 0 ? GuestMode.Code64 : 0);
-        return mode;
+        // Each bit moved to its place: CR0.PE to Protected, EFER.LMA to LongModeActive, CS.L, CS.D, RFLAGS.VM.
+        uint cs = save.Cs.Attributes;
+        uint longMode = (uint)save.Efer >> 10 & 1;
+        return (GuestMode)((uint)save.Cr0 & 1 | longMode << 1 | (cs >> 9 & longMode) << 2 | (cs >> 10 & 1) << 3 | ((uint)save.Rflags >> 17 & 1) << 4);
     }
 
-    private static void FromIo(in SvmRawExit raw, in ExitSite site, in RawExit numbers, out VmExit exit)
+    private static void FromIo(in SvmRawExit raw, ExitSite site, RawExit numbers, out VmExit exit)
     {
         var io = new IoInformation(numbers.Info1);
         if (io.Size is not (1 or 2 or 4))
@@ -119,7 +111,7 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
         VmExit.FromPortIo(site, numbers, new PortIoExit(io.Port, io.Size, !io.IsIn, (uint)value & mask, io.IsString), out exit);
     }
 
-    private static void FromMsr(in SvmRawExit raw, in ExitSite site, in RawExit numbers, out VmExit exit)
+    private static void FromMsr(in SvmRawExit raw, ExitSite site, RawExit numbers, out VmExit exit)
     {
         uint index = (uint)raw.Registers.Rcx;
         if (numbers.Info1 == 0)
@@ -130,7 +122,7 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
             VmExit.Plain(ExitReason.Unknown, site, numbers, out exit);
     }
 
-    private static void FromNestedFault(in SvmRawExit raw, in ExitSite site, in RawExit numbers, out VmExit exit)
+    private static void FromNestedFault(in SvmRawExit raw, ExitSite site, RawExit numbers, out VmExit exit)
     {
         var fault = (NestedFault)numbers.Info1;
         bool isFetch = (fault & NestedFault.Fetch) != 0;
@@ -139,7 +131,7 @@ public sealed class SvmExitCapture : IExitCapture<SvmRawExit>
         VmExit.FromMemory(site, numbers, new MemoryExit(new Gpa(numbers.Info2), raw.Operand.Size, isWrite, isFetch, value), out exit);
     }
 
-    private static void FromException(in SvmRawExit raw, in ExitSite site, in RawExit numbers, out VmExit exit)
+    private static void FromException(in SvmRawExit raw, ExitSite site, RawExit numbers, out VmExit exit)
     {
         byte vector = (byte)(numbers.Code - (ulong)SvmExitCode.EXCP0);
         bool hasErrorCode = ExceptionVectors.PushErrorCode(vector);

@@ -60,7 +60,7 @@ public sealed partial class SvmVcpu
             ExitSite site = SvmExitCapture.SiteOf(in vmcb);
             if (site.InstructionLength == 0)
                 return;
-            next = SvmExitCapture.AfterInstruction(in vmcb, in site);
+            next = SvmExitCapture.AfterInstruction(in vmcb, site);
         }
 
         Retire(ref vmcb, ref s, next);

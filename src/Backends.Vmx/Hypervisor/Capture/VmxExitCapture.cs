@@ -52,7 +52,7 @@ public sealed class VmxExitCapture : IExitCapture<VmxExitRecord>
                 VmExit.FromCpuid(site, numbers, (uint)raw.Rax, (uint)raw.Rcx, out exit);
                 return;
             case VmxExitReason.Hlt:
-                VmExit.Plain(ExitReason.Halt, site with { Rip = After(in site) }, numbers, out exit);
+                VmExit.Plain(ExitReason.Halt, site with { Rip = After(site) }, numbers, out exit);
                 return;
             case VmxExitReason.EptViolation:
                 VmExit.FromMemory(site, numbers with { Info2 = raw.GuestPhysicalAddress }, Memory(raw), out exit);
@@ -84,16 +84,10 @@ public sealed class VmxExitCapture : IExitCapture<VmxExitRecord>
     /// <summary>Where the guest is.</summary>
     public static ExitSite Site<TFields>(TFields raw) where TFields : struct, IVmxExitFields
     {
-        GuestMode mode = GuestMode.Real;
+        // Each bit moved to its place: CR0.PE to Protected, the entry control to LongModeActive, CS.L, CS.D, RFLAGS.VM.
         uint cs = raw.CsAccessRights;
-        if ((raw.Cr0 & Cr0Pe) != 0)
-            mode |= GuestMode.Protected;
-        if ((raw.EntryControls & (uint)EntryControl.Ia32eModeGuest) != 0)
-            mode |= GuestMode.LongModeActive | ((cs & SegmentRegister.LongBit) != 0 ? GuestMode.Code64 : 0);
-        if ((cs & SegmentRegister.DefaultBit) != 0)
-            mode |= GuestMode.Code32;
-        if ((raw.Rflags & RflagsVm) != 0)
-            mode |= GuestMode.Virtual8086;
+        uint longMode = raw.EntryControls >> 9 & 1;
+        var mode = (GuestMode)((uint)raw.Cr0 & 1 | longMode << 1 | (cs >> 13 & longMode) << 2 | (cs >> 14 & 1) << 3 | ((uint)raw.Rflags >> 17 & 1) << 4);
         // CPL is the DPL of SS (SDM 3C 25.4.1).
         return new ExitSite(raw.Rip, (byte)raw.InstructionLength, mode, (byte)((raw.SsAccessRights >> 5) & 3));
     }
@@ -108,7 +102,7 @@ public sealed class VmxExitCapture : IExitCapture<VmxExitRecord>
         return new PortIoExit((ushort)(qualification >> 16), size, isWrite, (uint)value, isString);
     }
 
-    private static ulong After(in ExitSite site)
+    private static ulong After(ExitSite site)
     {
         ulong next = site.Rip + site.InstructionLength;
         bool is64 = (site.Mode & GuestMode.Code64) != 0;
@@ -125,7 +119,7 @@ public sealed class VmxExitCapture : IExitCapture<VmxExitRecord>
     }
 
     // SDM 3C table 25-19. An NMI is the host's, which nothing here raises.
-    private static void Exception<TFields>(TFields raw, in ExitSite site, in RawExit numbers, out VmExit exit)
+    private static void Exception<TFields>(TFields raw, ExitSite site, RawExit numbers, out VmExit exit)
         where TFields : struct, IVmxExitFields
     {
         var info = new InterruptionInfo(raw.InterruptionInfo);
