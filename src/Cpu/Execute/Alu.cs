@@ -284,6 +284,7 @@ internal static unsafe class AluBinder
             OpKind.Sub => Width<SubOp>(op, context),
             OpKind.Xor => Width<XorOp>(op, context),
             OpKind.Cmp => Width<CmpOp>(op, context),
+            OpKind.Imul => Width<ImulOp>(op, context),
             _ => Width<TestOp>(op, context),
         };
     }

@@ -48,7 +48,7 @@ internal static class Binder
             <= OpKind.Test => AluBinder.Bind(ref op, context),
             <= OpKind.Not => UnaryBinder.Bind(op, context),
             <= OpKind.Shrd => ShiftBinder.Bind(op, context),
-            <= OpKind.Idiv => MultiplyBinder.Bind(op, context),
+            <= OpKind.Idiv => MultiplyBinder.Bind(ref op, context),
             <= OpKind.Shrx => BitBinder.Bind(op, context),
             <= OpKind.Rdpid => MoveBinder.Bind(ref op, context),
             <= OpKind.Leave => StackBinder.Bind(op, context),

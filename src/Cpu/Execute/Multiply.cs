@@ -1,8 +1,29 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using Hv.Cpu.Decode;
 using Hv.Cpu.State;
 
 namespace Hv.Cpu.Execute;
+
+/// <summary>IMUL of two operands of one size: CF and OF when the product does not fit.</summary>
+internal readonly struct ImulOp : IBinary
+{
+    public static bool Writes => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Apply<TW, TF>(ref CpuState s, ulong a, ulong b) where TW : struct, IWidth where TF : struct, IFlagsMode
+    {
+        ulong product = TW.Bits == 64 ? a * b : TW.SignExtend(a) * TW.SignExtend(b);
+        ulong result = TW.Truncate(product);
+        if (TF.Live)
+        {
+            bool overflow = TW.Bits == 64 ? MultiplyHandlers.HighSigned(a, b) != (ulong)((long)product >> 63) : TW.SignExtend(result) != product;
+            Flags.Explicit<TW>(ref s, result, overflow, overflow);
+        }
+
+        return result;
+    }
+}
 
 /// <summary>MUL, IMUL, DIV, IDIV. SF, ZF, AF and PF after a multiplication, and all flags after a division, are undefined (SDM 2A, 2B).</summary>
 internal static class MultiplyHandlers
@@ -43,29 +64,14 @@ internal static class MultiplyHandlers
         Threading.Next(ref s, ref op, p);
     }
 
+    /// <summary>IMUL with an immediate.</summary>
     [MethodImpl(Threading.Handler)]
-    internal static void Two<TW>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth
+    internal static void Three<TW, TF>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth where TF : struct, IFlagsMode
     {
         ulong b = Operand.Read<TW>(ref s, ref op, p);
         if (s.Attention != 0)
             return;
-        ulong a = op.Shape == OpShape.RegRmImm ? op.Immediate : TW.Get(ref s, op.Reg);
-        ulong result;
-        bool overflow;
-        if (TW.Bits == 64)
-        {
-            result = a * b;
-            overflow = HighSigned(a, b) != (ulong)((long)result >> 63);
-        }
-        else
-        {
-            ulong product = TW.SignExtend(a) * TW.SignExtend(b);
-            result = TW.Truncate(product);
-            overflow = TW.SignExtend(result) != product;
-        }
-
-        TW.Set(ref s, op.Reg, result);
-        Flags.Explicit<TW>(ref s, result, overflow, overflow);
+        TW.Set(ref s, op.Reg, ImulOp.Apply<TW, TF>(ref s, b, op.Immediate));
         Threading.Next(ref s, ref op, p);
     }
 
@@ -87,8 +93,15 @@ internal static class MultiplyHandlers
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static ulong HighUnsigned(ulong a, ulong b) => Math.BigMul(a, b, out _);
 
+    /// <summary>Bits 127:64 of the signed product.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static ulong HighSigned(ulong a, ulong b) => Bmi2.X64.IsSupported
+        ? Bmi2.X64.MultiplyNoFlags(a, b) - ((ulong)((long)a >> 63) & b) - ((ulong)((long)b >> 63) & a)
+        : HighSignedAnywhere(a, b);
+
+    // Apart, because a local whose address is taken would make a handler's last call grow the stack.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static ulong HighSigned(ulong a, ulong b) => (ulong)Math.BigMul((long)a, (long)b, out _);
+    private static ulong HighSignedAnywhere(ulong a, ulong b) => (ulong)Math.BigMul((long)a, (long)b, out _);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool TryUnsigned<TW>(ref CpuState s, ulong divisor) where TW : struct, IWidth
@@ -179,21 +192,28 @@ internal static class MultiplyHandlers
 // SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class MultiplyBinder
 {
-    internal static nint Bind(in Op op, BindContext context) => op.SizeLog2 switch
+    internal static nint Bind(ref Op op, BindContext context)
     {
-        0 => Width<W8>(op),
-        1 => Width<W16>(op),
-        2 => Width<W32>(op),
-        _ => Width<W64>(op),
-    };
+        // IMUL of a register by a register or memory has the shape of ADD.
+        if (op.Kind == OpKind.Imul && op.Shape == OpShape.RegRm)
+            return AluBinder.Bind(ref op, context);
+        return op.SizeLog2 switch
+        {
+            0 => Width<W8>(op, context),
+            1 => Width<W16>(op, context),
+            2 => Width<W32>(op, context),
+            _ => Width<W64>(op, context),
+        };
+    }
 
-    private static nint Width<TW>(in Op op) where TW : struct, IWidth
+    private static nint Width<TW>(in Op op, BindContext context) where TW : struct, IWidth
     {
         // SAFETY: function pointers to static methods of the handlers' signature, for Op.Handler.
         delegate*<ref CpuState, ref Op, Processor, void> handler = op.Kind switch
         {
             OpKind.Mul or OpKind.ImulWide => &MultiplyHandlers.Wide<TW>,
-            OpKind.Imul => &MultiplyHandlers.Two<TW>,
+            OpKind.Imul when context.FlagsLive => &MultiplyHandlers.Three<TW, LiveFlags>,
+            OpKind.Imul => &MultiplyHandlers.Three<TW, DeadFlags>,
             _ => &MultiplyHandlers.Divide<TW>,
         };
         return (nint)handler;

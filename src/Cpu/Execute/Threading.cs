@@ -75,7 +75,7 @@ internal static unsafe class Threading
     }
 
     /// <summary>Starts the block at <paramref name="block"/> from the run loop, which has checked the budget and for a stop.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Start(ref CpuState s, nint block, Processor p)
     {
         // SAFETY: as in Enter.
