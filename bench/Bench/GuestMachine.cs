@@ -10,8 +10,8 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Hv.Bench;
 
-/// <summary>A machine that runs one of bench/Guests/images as a multiboot loader would start it. Nothing owns its ports, so that the guest's result is
-/// lost and the run ends in its HLT.</summary>
+/// <summary>A machine that runs one of bench/Guests/images as a multiboot loader would start it. Nothing owns its ports, so that the guest's
+/// result is lost and the run ends in its HLT.</summary>
 internal sealed class GuestMachine : IDisposable
 {
     private const ulong MemorySize = 0x400_0000;

@@ -87,7 +87,8 @@ public sealed class VmxExitCapture : IExitCapture<VmxExitRecord>
         // Each bit moved to its place: CR0.PE to Protected, the entry control to LongModeActive, CS.L, CS.D, RFLAGS.VM.
         uint cs = raw.CsAccessRights;
         uint longMode = raw.EntryControls >> 9 & 1;
-        var mode = (GuestMode)((uint)raw.Cr0 & 1 | longMode << 1 | (cs >> 13 & longMode) << 2 | (cs >> 14 & 1) << 3 | ((uint)raw.Rflags >> 17 & 1) << 4);
+        uint virtualMode = (uint)raw.Rflags >> 17 & 1;
+        var mode = (GuestMode)((uint)raw.Cr0 & 1 | longMode << 1 | (cs >> 13 & longMode) << 2 | (cs >> 14 & 1) << 3 | virtualMode << 4);
         // CPL is the DPL of SS (SDM 3C 25.4.1).
         return new ExitSite(raw.Rip, (byte)raw.InstructionLength, mode, (byte)((raw.SsAccessRights >> 5) & 3));
     }
