@@ -95,6 +95,14 @@ public sealed class CampaignTests(Probed probed) : IClassFixture<Probed>
             Assert.Contains(name, compared);
     }
 
+    [Fact]
+    public void Every_form_of_x86_64_v3_is_in_the_model()
+    {
+        string[] missing = [.. probed.Status.Where(s => s.Value == FormStatus.NotInModel && PromisedForms.Contains(s.Key)).Select(s => s.Key.ToString())];
+        Assert.Empty(missing);
+        Assert.True(probed.Status.Keys.Count(PromisedForms.Contains) > 5500, "the list of forms has shrunk");
+    }
+
     private static void AssertAgreed(CampaignResult result, double leastCompleted, long leastCases)
     {
         Assert.True(result.Tally.Differences == 0, $"{result.Tally.Differences} " +

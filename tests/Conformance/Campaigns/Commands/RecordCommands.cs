@@ -10,7 +10,7 @@ namespace Hv.Conformance.Campaigns.Commands;
 /// <summary>Recorded cases, the list of forms, and the report.</summary>
 public static class RecordCommands
 {
-    private const int CasesPerForm = 3;
+    private const int CasesPerForm = 3, CasesPerExtendedForm = 2;
 
     /// <summary>Replays all recorded cases on hv's processor.</summary>
     public static int Replay(Options options)
@@ -49,7 +49,8 @@ public static class RecordCommands
             };
             int stream = 0;
             foreach (Form form in status.Where(s => s.Value.IsCompared() && s.Key.Mode == mode).Select(s => s.Key))
-                lines.AddRange(Recorder.Record(runner, form, states, new Prng(options.Seed, (ulong)stream++), CasesPerForm));
+                lines.AddRange(Recorder.Record(runner, form, states, new Prng(options.Seed, (ulong)stream++),
+                    ExtendedForms.Uses(form.Code) ? CasesPerExtendedForm : CasesPerForm));
             string path = Path.Combine(options.Recorded, $"forms-{(int)mode}.cases");
             File.WriteAllLines(path, lines);
             Console.WriteLine($"{lines.Count - 2:N0} cases in {path}");

@@ -132,9 +132,20 @@ public static class FormBytes
             b[n++] = (byte)random.Next();
         if (o.IsGroup)
             b[modRm] = (byte)((b[modRm] & 0xC7) | (o.GroupIndex << 3));
+        // A vector of indices takes a SIB byte: ModRM.rm 100b with a memory operand.
+        if (HasIndices(o))
+            b[modRm] = (byte)((b[modRm] & 0x38) | (random.Below(3) << 6) | 4);
         if (o.IsRmGroup)
             b[modRm] = (byte)((b[modRm] & 0xF8) | o.RmGroupIndex);
         return n;
+    }
+
+    private static bool HasIndices(OpCodeInfo o)
+    {
+        for (int i = 0; i < o.OpCount; i++)
+            if (o.GetOpKind(i) is >= OpCodeOperandKind.mem_vsib32x and <= OpCodeOperandKind.mem_vsib64z)
+                return true;
+        return false;
     }
 
     /// <summary>JCXZ, LOOP and string forms are told apart by address size.</summary>
