@@ -37,8 +37,9 @@ public abstract partial class Processor
             if (count == 0)
                 return true;
             int done = 0;
-            bool elementWise = (s.Gpr.Rflags & RflagsTf) != 0 || IsReplaying || WatchesAccesses;
-            if (!elementWise && (s.Gpr.Rflags & RflagsDf) == 0)
+            // Where each element may be followed by a trap it is a piece of its own. Alignment checks only keep pieces from going in one.
+            bool elementWise = (s.Gpr.Rflags & RflagsTf) != 0 || IsReplaying || (WatchesAccesses && DebugTraps.WatchesData(ref s));
+            if (!elementWise && !WatchesAccesses && (s.Gpr.Rflags & RflagsDf) == 0)
                 done = Piece<TOp, TW>(ref s, ref op, addressSize, count);
             if (done == 0)
             {

@@ -119,8 +119,8 @@ public sealed class EncodingCampaign
             // The trap flag itself shows in what they store.
             Mnemonic.Pushf or Mnemonic.Pushfd or Mnemonic.Pushfq => false,
             Mnemonic.Int => !NotCompared.IsOpenInterrupt(in instruction),
-            // The trap comes after each iteration.
-            _ => !instruction.HasRepPrefix && !instruction.HasRepnePrefix,
+            // The trap comes after each iteration, and after each element of a gather.
+            _ => !instruction.HasRepPrefix && !instruction.HasRepnePrefix && !instruction.IsVsib,
         };
     }
 }
