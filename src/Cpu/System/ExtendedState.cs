@@ -16,7 +16,7 @@ internal static class ExtendedState
     /// alone.</summary>
     public static void Xsave(ref CpuState s, ref Op op, Processor p)
     {
-        if (!TryArea(ref s, ref op, p, true, out ulong offset, out ulong parts))
+        if (!TryArea(ref s, ref op, p, out ulong offset, out ulong parts))
             return;
         var segment = (SegmentNumber)op.Segment;
         int registers = Modes.Is64(ref s) ? 16 : 8;
@@ -44,7 +44,7 @@ internal static class ExtendedState
     /// before any of it counts.</summary>
     public static void Xrstor(ref CpuState s, ref Op op, Processor p)
     {
-        if (!TryArea(ref s, ref op, p, false, out ulong offset, out ulong parts))
+        if (!TryArea(ref s, ref op, p, out ulong offset, out ulong parts))
             return;
         Span<byte> area = stackalloc byte[FpuImage.AreaSize];
 
@@ -97,7 +97,7 @@ internal static class ExtendedState
 
     private static int SizeFor(ulong parts) => (parts & Avx) != 0 ? FpuImage.AreaSize : FpuImage.HeaderOffset + HeaderSize;
 
-    private static bool TryArea(ref CpuState s, ref Op op, Processor p, bool write, out ulong offset, out ulong parts)
+    private static bool TryArea(ref CpuState s, ref Op op, Processor p, out ulong offset, out ulong parts)
     {
         (offset, parts) = (0, s.Sys.Xcr0 & (s.Gpr.Rdx << 32 | (uint)s.Gpr.Rax));
         Faults.Begin(ref s, ref op);
@@ -106,7 +106,7 @@ internal static class ExtendedState
         if ((s.Sys.Cr0 & ControlBits.Ts) != 0)
             return Faults.Raise(ref s, ExceptionVector.DeviceNotAvailable);
         offset = p.EffectiveAddress(ref s, ref op);
-        return FpuInstructions.TryAligned(ref s, ref op, p, offset, Alignment, write);
+        return FpuInstructions.TryAligned(ref s, ref op, p, offset, Alignment);
     }
 
     private static bool Write(ref CpuState s, ref Op op, Processor p, ulong offset, ReadOnlySpan<byte> area, int from, int to)

@@ -111,14 +111,15 @@ internal static class FpuInstructions
         if (!TryX87(ref s, ref op))
             return false;
         offset = p.EffectiveAddress(ref s, ref op);
-        return TryAligned(ref s, ref op, p, offset, 16, write) && TryEnds(ref s, ref op, p, offset, FpuImage.Size, write);
+        return TryAligned(ref s, ref op, p, offset, 16) && TryEnds(ref s, ref op, p, offset, FpuImage.Size, write);
     }
 
     /// <summary>A state image must be aligned: #GP(0), or #AC where alignment is checked. Which misalignment is #AC is the processor's choice (SDM 2A
     /// FXSAVE): Intel's look at the lowest two bits.</summary>
-    internal static bool TryAligned(ref CpuState s, ref Op op, Processor p, ulong offset, int alignment, bool write)
+    internal static bool TryAligned(ref CpuState s, ref Op op, Processor p, ulong offset, int alignment)
     {
-        if (!p.TryAddress(ref s, (SegmentNumber)op.Segment, offset, LimitCheckSize, write, out ulong linear))
+        // Whether the segment may be written comes after the alignment.
+        if (!p.TryAddress(ref s, (SegmentNumber)op.Segment, offset, LimitCheckSize, false, out ulong linear))
             return false;
         if ((linear & (ulong)(alignment - 1)) == 0)
             return true;
