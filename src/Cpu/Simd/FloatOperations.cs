@@ -20,7 +20,8 @@ internal interface IFloatOperation
     /// <summary>The result by the host's arithmetic, right where <see cref="Certain{T}"/> says so.</summary>
     static abstract Vector128<T> Compute<T>(Vector128<T> a, Vector128<T> b, int immediate);
 
-    /// <summary>The lanes (all ones) where <paramref name="result"/> is right under an ordinary MXCSR and nothing but inexact is raised.</summary>
+    /// <summary>The lanes (all ones) where <paramref name="result"/> is right under an ordinary MXCSR and nothing but inexact is raised: neither a
+    /// source nor the result is denormal or tiny before rounding.</summary>
     static abstract Vector128<T> Certain<T>(Vector128<T> a, Vector128<T> b, Vector128<T> result);
 
     /// <summary>Of the certain lanes those where the result is exact; lanes may be missing.</summary>

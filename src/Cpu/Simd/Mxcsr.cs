@@ -5,20 +5,20 @@ namespace Hv.Cpu.Simd;
 /// <summary>MXCSR: what a vector instruction obeys, and how what it raised is merged (SDM 1 10.2.3, 11.5).</summary>
 internal static class Mxcsr
 {
-    internal const uint Inexact = 1 << 5, DenormalsAreZero = 1 << 6, RoundingMask = 3 << 13, FlushToZero = 1 << 15;
+    private const uint Inexact = 1 << 5, InexactMask = 1 << 12, RoundingMask = 3 << 13;
 
-    private const uint Masks = 0x3F << 7;
-
-    /// <summary>Everything that decides a result.</summary>
-    private const uint Deciding = Masks | DenormalsAreZero | RoundingMask | FlushToZero;
+    /// <summary>What decides about a result that is normal, of operands that are: it may be inexact, and that is all. FTZ, DAZ and the other masks have
+    /// no say.</summary>
+    private const uint Deciding = InexactMask | RoundingMask;
 
     private const FloatFlags BeforeComputation = FloatFlags.Invalid | FloatFlags.Denormal | FloatFlags.DivideByZero;
 
-    /// <summary>Whether results are the host's own as long as nothing but inexact is raised: nearest, no FTZ, no DAZ, all masked.</summary>
-    internal static bool IsOrdinary(uint mxcsr) => (mxcsr & Deciding) == Masks;
+    /// <summary>Whether results are the host's own as long as nothing but inexact is raised: nearest, and inexact
+    /// masked.</summary>
+    internal static bool IsOrdinary(uint mxcsr) => (mxcsr & Deciding) == InexactMask;
 
     /// <summary>As <see cref="IsOrdinary"/>, and inexact is raised already, so that raising it again is nothing to be seen.</summary>
-    internal static bool IsSettled(uint mxcsr) => (mxcsr & (Deciding | Inexact)) == (Masks | Inexact);
+    internal static bool IsSettled(uint mxcsr) => (mxcsr & (Deciding | Inexact)) == (InexactMask | Inexact);
 
     /// <summary>
     /// Merges what an instruction raised over all its lanes. An unmasked exception found before the computation hides those found after it, in every
