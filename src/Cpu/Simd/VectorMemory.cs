@@ -28,6 +28,19 @@ internal static unsafe class VectorMemory
         return hit ? (nint)at + entry.Addend : p.LoadVectorSlow(ref s, ref op, at, size, aligned);
     }
 
+    /// <summary>As <see cref="Read"/>, for a flat 64-bit address that the translation cache knows; 0 where that is not so, and then nothing has
+    /// happened.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static nint Hit(ref CpuState s, ref Op op, int size, bool aligned)
+    {
+        if ((op.Form & OpForm.AddressMask) != OpForm.Address64 || op.Segment >= (byte)SegmentNumber.Fs)
+            return 0;
+        ulong at = Registers.At(ref s, op.Base) + (Registers.At(ref s, op.Index) << op.Scale) + (ulong)op.Displacement;
+        ref TlbEntry entry = ref TranslationCache.Entry(s.ReadTlb, at);
+        bool hit = entry.Tag == ((at + (ulong)(size - 1)) & ~0xFFFUL) && (!aligned || (at & (ulong)(size - 1)) == 0);
+        return hit ? (nint)at + entry.Addend : 0;
+    }
+
     /// <summary>Reads 16 bytes at an address that <see cref="Read"/> gave.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector128<byte> Load128(nint address) => Unsafe.ReadUnaligned<Vector128<byte>>((void*)address);
@@ -35,6 +48,10 @@ internal static unsafe class VectorMemory
     /// <summary>Reads 32 bytes at an address that <see cref="Read"/> gave.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector256<byte> Load256(nint address) => Unsafe.ReadUnaligned<Vector256<byte>>((void*)address);
+
+    /// <summary>Writes a vector to an address that a translation-cache hit for all of it gave.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Store<TVector>(nint address, TVector value) where TVector : unmanaged => Unsafe.WriteUnaligned((void*)address, value);
 
     /// <summary>Writes 16 bytes, all or nothing. False: the fault or event is recorded, return at once.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -8,6 +8,9 @@ internal static class VectorMoveBinder
 {
     internal static nint Bind(ref Op op, BindContext context)
     {
+        nint flat = FlatForms.Bind(op, context);
+        if (flat != 0)
+            return flat;
         bool store = op.Shape is OpShape.RmReg or OpShape.RmVexReg, wide = op.SizeLog2 == 3;
         return op.Kind switch
         {

@@ -4,8 +4,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Cpu.Tests.Simd;
 
 /// <summary>What MMX instructions do to the x87 state (SDM 1 9.5), and what of it a fault leaves: the latter as an Intel Xeon (family 6, model CFh)
-/// does
-/// it.</summary>
+/// does it.</summary>
 public sealed class MmxStateTests : VectorInstructionTest
 {
     private const ushort Top = 7 << 11;

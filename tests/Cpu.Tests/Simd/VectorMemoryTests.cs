@@ -5,8 +5,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Cpu.Tests.Simd;
 
 /// <summary>How much of memory vector instructions touch, and in which order: by the manuals, and where they leave it open as an Intel Xeon (family
-/// 6,
-/// model CFh) does it.</summary>
+/// 6, model CFh) does it.</summary>
 public sealed class VectorMemoryTests : VectorInstructionTest
 {
     [Theory]
