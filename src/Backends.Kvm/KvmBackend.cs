@@ -13,14 +13,14 @@ namespace Hv.Backends.Kvm;
 public sealed class KvmBackend : IBackend, IBackendDiagnosis, IDisposable
 {
     private readonly KvmOptions _options;
-    private readonly Lazy<(KvmDevice? Device, string Reason)> _device;
+    private readonly Lazy<(KvmDevice? Device, KvmRefusal? Refusal)> _device;
     private readonly Lazy<KvmProbe> _probe;
 
     /// <summary>Makes the backend.</summary>
     public KvmBackend(KvmOptions? options = null)
     {
         _options = options ?? new KvmOptions();
-        _device = new Lazy<(KvmDevice?, string)>(() => (KvmDevice.TryOpen(_options, out string reason), reason));
+        _device = new Lazy<(KvmDevice?, KvmRefusal?)>(() => (KvmDevice.TryOpen(_options, out KvmRefusal? refusal), refusal));
         _probe = new Lazy<KvmProbe>(() => KvmProbe.Run(Device, _options.HypercallPort));
     }
 
@@ -39,12 +39,12 @@ public sealed class KvmBackend : IBackend, IBackendDiagnosis, IDisposable
 
     /// <inheritdoc/>
     public BackendAvailability Availability =>
-        _device.Value.Device is null ? new BackendAvailability(false, _device.Value.Reason) : BackendAvailability.Yes;
+        _device.Value.Refusal is { } refusal ? new BackendAvailability(false, refusal.Line) : BackendAvailability.Yes;
 
     /// <summary>Whether the kernel emulates guest ring 0 one instruction at a time, which shows in where RIP is at an OUT exit.</summary>
     internal bool EmulatesRing0 => _probe.Value.OutLength != 0;
 
-    private KvmDevice Device => _device.Value.Device ?? throw new HvException($"the backend Kvm is not available: {_device.Value.Reason}");
+    private KvmDevice Device => _device.Value.Device ?? throw new HvException($"the backend Kvm is not available: {_device.Value.Refusal?.Line}");
 
     /// <inheritdoc/>
     public IPartition CreatePartition(GuestMemory memory, PartitionOptions options) =>
@@ -53,19 +53,20 @@ public sealed class KvmBackend : IBackend, IBackendDiagnosis, IDisposable
     /// <inheritdoc/>
     public IReadOnlyList<BackendFinding> Diagnose()
     {
+        List<BackendFinding> all = [.. OfDevice(_device.Value.Refusal)];
         if (_device.Value.Device is not { } device)
-            return [new BackendFinding(_options.DevicePath, false, "cannot be used", _device.Value.Reason)];
+            return all;
         try
         {
-            var all = new List<BackendFinding> { new(_options.DevicePath, true, $"API version {KvmDevice.ApiVersion}", "") };
             all.AddRange(_probe.Value.Findings);
             all.AddRange(KvmProbe.Measure(device, _options.HypercallPort));
-            return all;
         }
         catch (HvException e)
         {
-            return [new BackendFinding(_options.DevicePath, false, e.Message, "see the kernel's log (dmesg)")];
+            all.Add(new BackendFinding("probe guests", false, e.Message, "see the kernel's log (dmesg)"));
         }
+
+        return all;
     }
 
     /// <inheritdoc/>
@@ -81,6 +82,26 @@ public sealed class KvmBackend : IBackend, IBackendDiagnosis, IDisposable
             KvmExitReason.X86Rdmsr or KvmExitReason.X86Wrmsr => $"{name} msr 0x{raw.Info1:x} data 0x{raw.Info2:x}",
             _ => name,
         };
+    }
+
+    /// <summary>Present, permitted, KVM: up to the first that it is not.</summary>
+    private IEnumerable<BackendFinding> OfDevice(KvmRefusal? refusal)
+    {
+        (KvmRequirement Requirement, string Name, string Detail)[] all =
+        [
+            (KvmRequirement.Present, "present", _options.DevicePath), (KvmRequirement.Permitted, "permitted", "for reading and writing"),
+            (KvmRequirement.Kvm, "KVM", $"API version {KvmDevice.ApiVersion}"),
+        ];
+        foreach ((KvmRequirement requirement, string name, string detail) in all)
+        {
+            if (refusal?.Missing == requirement)
+            {
+                yield return new BackendFinding(name, false, refusal.Cause, refusal.Remedy);
+                yield break;
+            }
+
+            yield return new BackendFinding(name, true, detail, "");
+        }
     }
 
     /// <summary>Closes the device. Partitions must be gone.</summary>

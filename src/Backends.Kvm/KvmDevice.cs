@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
+using Hv.Backends.Kvm.Abi;
 using Hv.Backends.Kvm.Native;
-using Hv.Core;
 
 namespace Hv.Backends.Kvm;
 
@@ -30,20 +30,20 @@ internal sealed class KvmDevice : IDisposable
     public int RunSize { get; private init; }
 
     /// <summary>Opens the device that the options name.</summary>
-    /// <returns>Null with a reason that names the cause and the remedy when it cannot be used.</returns>
-    public static KvmDevice? TryOpen(KvmOptions options, out string reason)
+    /// <returns>Null with the reason when it cannot be used.</returns>
+    public static KvmDevice? TryOpen(KvmOptions options, out KvmRefusal? refusal)
     {
         string path = options.DevicePath;
         int fd = Libc.Open(path, Libc.ReadWrite | Libc.CloseOnExec);
         if (fd < 0)
         {
-            reason = WhyNot(path, Marshal.GetLastPInvokeError());
+            refusal = WhyNot(path, Marshal.GetLastPInvokeError());
             return null;
         }
 
         var device = new KvmDevice(fd) { RunSize = Size(fd), Watchdog = new KvmWatchdog(options.Watchdog) };
-        reason = device.WhatIsMissing(path);
-        if (reason.Length == 0)
+        refusal = device.WhatIsMissing(path);
+        if (refusal is null)
             return device;
         device.Dispose();
         return null;
@@ -64,33 +64,42 @@ internal sealed class KvmDevice : IDisposable
     private static unsafe int Size(int fd) => Libc.Ioctl(fd, KvmIoctl.GetVcpuMmapSize, null);
 
     // SAFETY: null is the pointer of an ioctl that takes none.
-    private unsafe string WhatIsMissing(string path)
+    private unsafe KvmRefusal? WhatIsMissing(string path)
     {
         int version = Libc.Ioctl(Fd, KvmIoctl.GetApiVersion, null);
         if (version < 0)
-            return $"{path} is not KVM (KVM_GET_API_VERSION: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}); name the right device";
+        {
+            string error = Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError());
+            return new KvmRefusal(KvmRequirement.Kvm, $"{path} is not KVM (KVM_GET_API_VERSION: {error})", "name the right device");
+        }
+
         if (version != ApiVersion)
-            return $"{path} speaks KVM API version {version} where {ApiVersion} is needed; update the kernel";
+            return new KvmRefusal(KvmRequirement.Kvm, $"{path} speaks KVM API version {version} where {ApiVersion} is needed", "update the kernel");
         (uint Capability, string Name)[] needed =
         [
-            (Abi.KvmCap.UserMemory, "KVM_CAP_USER_MEMORY"), (Abi.KvmCap.SyncRegs, "KVM_CAP_SYNC_REGS"),
-            (Abi.KvmCap.ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"), (Abi.KvmCap.X86UserSpaceMsr, "KVM_CAP_X86_USER_SPACE_MSR"),
-            (Abi.KvmCap.X86MsrFilter, "KVM_CAP_X86_MSR_FILTER"), (Abi.KvmCap.ReadonlyMem, "KVM_CAP_READONLY_MEM"),
+            (KvmCap.UserMemory, "KVM_CAP_USER_MEMORY"), (KvmCap.SyncRegs, "KVM_CAP_SYNC_REGS"), (KvmCap.ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"),
+            (KvmCap.X86UserSpaceMsr, "KVM_CAP_X86_USER_SPACE_MSR"), (KvmCap.X86MsrFilter, "KVM_CAP_X86_MSR_FILTER"),
+            (KvmCap.ReadonlyMem, "KVM_CAP_READONLY_MEM"), (KvmCap.Xsave, "KVM_CAP_XSAVE"), (KvmCap.Xcrs, "KVM_CAP_XCRS"),
+            (KvmCap.VcpuEvents, "KVM_CAP_VCPU_EVENTS"), (KvmCap.DebugRegs, "KVM_CAP_DEBUGREGS"),
         ];
         foreach ((uint capability, string name) in needed)
         {
             if (Check(capability) == 0)
-                return $"{path} lacks {name}; Linux 5.10 or later is needed";
+                return new KvmRefusal(KvmRequirement.Kvm, $"{path} lacks {name}", "Linux 5.10 or later is needed");
         }
 
-        return RunSize < 4096 ? $"{path} gives a vCPU mapping of {RunSize} bytes; update the kernel" : "";
+        return RunSize >= sizeof(KvmRun) ? null
+            : new KvmRefusal(KvmRequirement.Kvm, $"{path} gives a vCPU mapping of {RunSize} bytes", "update the kernel");
     }
 
-    private static string WhyNot(string path, int error) => error switch
+    private static KvmRefusal WhyNot(string path, int error) => error switch
     {
-        Libc.Enoent => $"{path} does not exist; load the module kvm_intel or kvm_amd, and see that virtualization is switched on in the firmware",
-        Libc.Eacces or Libc.Eperm => $"no permission to open {path}; join its group (usually: usermod -aG kvm $USER, then log in again)",
-        Libc.Enodev or Libc.Enxio => $"{path} has no driver behind it; load the module kvm_intel or kvm_amd",
-        _ => $"{path} cannot be opened: {Marshal.GetPInvokeErrorMessage(error)} (errno {error})",
+        Libc.Enoent => new KvmRefusal(KvmRequirement.Present, $"{path} does not exist",
+            "load the module kvm_intel or kvm_amd, and see that virtualization is switched on in the firmware"),
+        Libc.Eacces or Libc.Eperm => new KvmRefusal(KvmRequirement.Permitted, $"no permission to open {path}",
+            "join its group (usually: usermod -aG kvm $USER, then log in again)"),
+        Libc.Enodev or Libc.Enxio => new KvmRefusal(KvmRequirement.Present, $"{path} has no driver behind it", "load the module kvm_intel or kvm_amd"),
+        _ => new KvmRefusal(KvmRequirement.Permitted, $"{path} cannot be opened: {Marshal.GetPInvokeErrorMessage(error)} (errno {error})",
+            "name a device that can be opened for reading and writing"),
     };
 }

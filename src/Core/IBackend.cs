@@ -54,6 +54,9 @@ public enum BackendCapabilities
     /// <summary>INT n and INT3 in protected and 64-bit mode.</summary>
     SoftwareInterrupts = 1 << 14,
 
+    /// <summary>The processor itself executes the guest at every privilege; nothing between interprets its instructions.</summary>
+    NativeSpeed = 1 << 15,
+
     /// <summary>Interrupts, exceptions and IRET in every mode.</summary>
     GuestExceptions = RealExceptions | Protected32Exceptions | Long64Exceptions | SoftwareInterrupts,
 }

@@ -1,4 +1,5 @@
 using Hv.Core;
+using Hv.Core.Cpuid;
 
 namespace Hv.Backends.Kvm.Probing;
 
@@ -11,7 +12,9 @@ internal enum ProbeMode : byte
     Pae32,
     Long0,
     Long3,
-    Virtual8086,
+
+    /// <summary>As <see cref="Long3"/>, with CR4.OSXSAVE set and AVX state enabled in XCR0.</summary>
+    Vector3,
 }
 
 /// <summary>
@@ -28,6 +31,9 @@ internal sealed record ProbeGuest(string Name, ProbeMode Mode, byte[] Code, byte
 {
     /// <summary>The byte in <see cref="Code"/> and <see cref="Handler"/> that is replaced by the port's number.</summary>
     public const byte PortMark = 0xE4;
+
+    /// <summary>What CPUID is to answer.</summary>
+    public CpuidTable Cpuid { get; init; } = CpuidTables.Default;
 
     private const string Emulate = "run guests that need it on a software backend (--backend emulated)";
 
@@ -54,25 +60,49 @@ internal sealed record ProbeGuest(string Name, ProbeMode Mode, byte[] Code, byte
         // syscall; the handler reports only when it came by SYSCALL (RCX is the next RIP, 1002h) and at CPL 0: mov eax, cs; test al, 3; jnz fail;
         // cmp ecx, 1002h; jne fail; report; fail: xor ecx, ecx; hlt. At CPL 3 the HLT faults into the same handler, which then fails for good.
         new("SYSCALL", ProbeMode.Long3, [0x0F, 0x05],
-            [0x8C, 0xC8, 0xA8, 0x03, 0x75, 0x0C, 0x81, 0xF9, 0x02, 0x10, 0, 0, 0x75, 0x04, .. Success, 0x31, 0xC9, 0xF4], BackendCapabilities.None, Emulate),
+            [0x8C, 0xC8, 0xA8, 0x03, 0x75, 0x0C, 0x81, 0xF9, 0x02, 0x10, 0, 0, 0x75, 0x04, .. Success, 0x31, 0xC9, 0xF4],
+            BackendCapabilities.None, Emulate),
         // mov eax, 2Ah; movd xmm0, eax; paddd xmm0, xmm0; movd eax, xmm0; inc eax
         new("SSE at CPL 0", ProbeMode.Long0,
             [0xB8, 0x2A, 0, 0, 0, 0x66, 0x0F, 0x6E, 0xC0, 0x66, 0x0F, 0xFE, 0xC0, 0x66, 0x0F, 0x7E, 0xC0, 0xFF, 0xC0, 0xE6, PortMark],
             [], BackendCapabilities.FloatingPoint, Emulate),
-        // fld1; fadd st, st(1) twice by fadd st(0), st(0); fistp dword [rsp-8]; mov eax, [rsp-8]; add al, 51h
+        // fninit, because RESET leaves no register empty; fld1; fadd st, st twice; fistp dword [rsp-8]; mov eax, [rsp-8]; add al, 51h
         new("x87 at CPL 0", ProbeMode.Long0,
-            [0xD9, 0xE8, 0xD8, 0xC0, 0xD8, 0xC0, 0xDB, 0x5C, 0x24, 0xF8, 0x8B, 0x44, 0x24, 0xF8, 0x04, 0x51, 0xE6, PortMark],
+            [0xDB, 0xE3, 0xD9, 0xE8, 0xD8, 0xC0, 0xD8, 0xC0, 0xDB, 0x5C, 0x24, 0xF8, 0x8B, 0x44, 0x24, 0xF8, 0x04, 0x51, 0xE6, PortMark],
             [], BackendCapabilities.FloatingPoint, Emulate),
         // popcnt eax, ecx with ecx = 0; add al, 55h
         new("POPCNT at CPL 0", ProbeMode.Long0, [0x31, 0xC9, 0xF3, 0x0F, 0xB8, 0xC1, 0x04, 0x55, 0xE6, PortMark], [], BackendCapabilities.None,
             Emulate),
         new("OUT from user mode", ProbeMode.Long3, [.. Success], [0xF4], BackendCapabilities.UserHypercalls,
             "make hypercalls at CPL 0, or allow the port in the TSS's I/O map"),
-        new("virtual-8086 mode", ProbeMode.Virtual8086, [.. Success], [0xF4], BackendCapabilities.LegacyTasks, Emulate),
+        // push 0 for GS, FS, DS, ES, SS; push 8000h; push EFLAGS with VM and IOPL 3; push 0; push 101Ch; iretd; there int 20h. The handler reports when the
+        // saved EFLAGS have VM: test dword [esp+8], 20000h; jz fail; report; fail: hlt.
+        new("virtual-8086 mode, there and back", ProbeMode.Protected32,
+            [0x6A, 0, 0x6A, 0, 0x6A, 0, 0x6A, 0, 0x6A, 0, 0x68, 0, 0x80, 0, 0, 0x68, 2, 0x30, 2, 0, 0x6A, 0, 0x68, 0x1C, 0x10, 0, 0, 0xCF, 0xCD, 0x20],
+            [0xF7, 0x44, 0x24, 0x08, 0, 0, 2, 0, 0x74, 0x04, .. Success, 0xF4], BackendCapabilities.LegacyTasks, Emulate),
+        // jmp 38h:0; the new task begins at the handler
+        new("hardware task switch", ProbeMode.Protected32, [0xEA, 0, 0, 0, 0, 0x38, 0, 0xF4], [.. Success], BackendCapabilities.LegacyTasks, Emulate),
+        // mov eax, 2Ah; movd xmm0, eax; paddd xmm0, xmm0; movd eax, xmm0; hlt. The handler: cmp eax, 54h; jne fail; report; fail: hlt.
+        new("SSE in user mode", ProbeMode.Long3,
+            [0xB8, 0x2A, 0, 0, 0, 0x66, 0x0F, 0x6E, 0xC0, 0x66, 0x0F, 0xFE, 0xC0, 0x66, 0x0F, 0x7E, 0xC0, 0xF4], [.. WhenDoubled],
+            BackendCapabilities.None, Emulate),
+        // mov eax, 2Ah; vmovd xmm0, eax; vpaddd ymm0, ymm0, ymm0; vmovd eax, xmm0; hlt
+        new("AVX2 in user mode", ProbeMode.Vector3,
+            [0xB8, 0x2A, 0, 0, 0, 0xC5, 0xF9, 0x6E, 0xC0, 0xC5, 0xFD, 0xFE, 0xC0, 0xC5, 0xF9, 0x7E, 0xC0, 0xF4], [.. WhenDoubled],
+            BackendCapabilities.None, "choose --cpu x86-64-v2, or a software backend"),
+        // mov eax, 1; cpuid; and ecx, all but OSXSAVE and the hypervisor's bit, of which x86-64-v1 has none; jnz fail; report; fail: hlt
+        new("CPUID as the guest's model says", ProbeMode.Long0,
+            [0xB8, 1, 0, 0, 0, 0x0F, 0xA2, 0x81, 0xE1, 0xFF, 0xFF, 0xFF, 0x77, 0x75, 0x04, .. Success, 0xF4], [], BackendCapabilities.None,
+            "guests see the host processor's own features whatever --cpu says: use a software backend where that matters")
+        {
+            Cpuid = CpuidTables.Level1,
+        },
     ];
 
     /// <summary>mov al, 55h; out port, al</summary>
     private static ReadOnlySpan<byte> Success => [0xB0, 0x55, 0xE6, PortMark];
+
+    private static ReadOnlySpan<byte> WhenDoubled => [0x3D, 0x54, 0, 0, 0, 0x75, 0x04, 0xB0, 0x55, 0xE6, PortMark, 0xF4];
 
     /// <summary>The bytes with the port in place.</summary>
     public static byte[] WithPort(byte[] code, byte port)

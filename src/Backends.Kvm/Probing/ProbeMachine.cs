@@ -12,9 +12,10 @@ namespace Hv.Backends.Kvm.Probing;
 internal static class ProbeMachine
 {
     public const ulong CodeAddress = 0x1000, HandlerAddress = 0x1800, GdtAddress = 0x2000, IdtAddress = 0x3000, TssAddress = 0x4000,
-        TableAddress = 0x5000;
+        SecondTssAddress = 0x4800, TableAddress = 0x5000;
     public const ulong StackTop = 0xF000, KernelStackTop = 0xE000, MemorySize = 0x20_0000;
 
+    // Selector 56 is the second task.
     private const ushort Code32 = 8, Data = 16, Code64 = 24, UserData = 32 | 3, UserCode64 = 40 | 3, Task = 48;
     private const byte Succeeded = 0x55;
 
@@ -23,7 +24,7 @@ internal static class ProbeMachine
     public static (bool Works, string Detail, ulong Rip) Run(KvmDevice device, ProbeGuest probe, byte port, TimeSpan limit)
     {
         using var memory = GuestMemory.OfSize(MemorySize);
-        using var partition = new KvmPartition(device, memory, CpuidTables.Default, port, outLength: 0);
+        using var partition = new KvmPartition(device, memory, probe.Cpuid, port, outLength: 0);
         using IVcpu vcpu = partition.CreateVcpu(0);
         Prepare(memory, vcpu, probe, port);
         using var watchdog = new Timer(_ => vcpu.RequestExit(), null, limit, Timeout.InfiniteTimeSpan);
@@ -51,14 +52,15 @@ internal static class ProbeMachine
         ReadOnlySpan<ulong> gdt =
         [
             0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF, 0x00AF9B000000FFFF, 0x00CFF3000000FFFF, 0x00AFFB000000FFFF,
-            0x00008B000000FFFF | (TssAddress << 16), 0,
+            0x00008B000000FFFF | (TssAddress << 16), 0x0000890000000067 | (SecondTssAddress << 16),
         ];
         for (int i = 0; i < gdt.Length; i++)
             Must(memory.TryWrite(new Gpa(GdtAddress + (ulong)i * 8), gdt[i]));
-        Must(memory.TryWrite(new Gpa(TssAddress + 4), KernelStackTop));
-        // Offset 66h is the I/O map's place (SDM 3A 8.2.1): beyond the limit it forbids every port; virtual-8086 mode has only the map to allow one.
-        Must(memory.TryWrite(new Gpa(TssAddress + 0x66), mode == ProbeMode.Virtual8086 ? (ushort)0x68 : ushort.MaxValue));
-        bool real = mode == ProbeMode.Real, wide = mode is ProbeMode.Long0 or ProbeMode.Long3;
+        bool real = mode == ProbeMode.Real, wide = IsWide(mode);
+        // RSP0, or ESP0 and SS0 (SDM 3A figures 8-11 and 8-2). Offset 66h is the I/O map's place: beyond the limit it forbids every port.
+        Must(memory.TryWrite(new Gpa(TssAddress + 4), KernelStackTop | (wide ? 0 : (ulong)Data << 32)));
+        Must(memory.TryWrite(new Gpa(TssAddress + 0x66), ushort.MaxValue));
+        WriteSecondTask(memory);
         for (uint vector = 0; vector < 256; vector++)
         {
             if (real)
@@ -82,13 +84,27 @@ internal static class ProbeMachine
                 Must(memory.TryWrite(new Gpa(TableAddress), first | 1));
                 Must(memory.TryWrite(new Gpa(first), 0x83UL));
                 break;
-            case ProbeMode.Long0 or ProbeMode.Long3:
+            case ProbeMode.Long0 or ProbeMode.Long3 or ProbeMode.Vector3:
                 Must(memory.TryWrite(new Gpa(TableAddress), first | 7));
                 Must(memory.TryWrite(new Gpa(first), second | 7));
                 Must(memory.TryWrite(new Gpa(second), 0x87UL));
                 break;
         }
     }
+
+    /// <summary>A 32-bit task that begins at the handler, its segments flat (SDM 3A figure 8-2).</summary>
+    private static void WriteSecondTask(GuestMemory memory)
+    {
+        ReadOnlySpan<(uint Offset, uint Value)> fields =
+        [
+            (0x20, (uint)HandlerAddress), (0x24, 2), (0x38, (uint)StackTop), (0x48, Data), (0x4C, Code32), (0x50, Data), (0x54, Data), (0x58, Data),
+            (0x5C, Data), (0x64, 0xFFFF_0000),
+        ];
+        foreach ((uint offset, uint value) in fields)
+            Must(memory.TryWrite(new Gpa(SecondTssAddress + offset), value));
+    }
+
+    private static bool IsWide(ProbeMode mode) => mode is ProbeMode.Long0 or ProbeMode.Long3 or ProbeMode.Vector3;
 
     private static void Enter(VcpuState state, ProbeMode mode)
     {
@@ -103,7 +119,7 @@ internal static class ProbeMachine
             return;
         }
 
-        bool wide = mode is ProbeMode.Long0 or ProbeMode.Long3;
+        bool wide = IsWide(mode);
         s.Gdtr = new TableRegister { Base = GdtAddress, Limit = 8 * 8 - 1 };
         s.Idtr = new TableRegister { Base = IdtAddress, Limit = (ushort)(256 * (wide ? 16 : 8) - 1) };
         s.Tr = new SegmentRegister { Selector = Task, Base = TssAddress, Limit = 0xFFFF, Attributes = 0x8B };
@@ -120,19 +136,16 @@ internal static class ProbeMachine
             case ProbeMode.Pae32:
                 (s.Cr3, s.Cr4, s.Cr0) = (TableAddress, s.Cr4 | 0x20, s.Cr0 | 0x80000000);
                 break;
-            case ProbeMode.Long0 or ProbeMode.Long3:
+            case ProbeMode.Long0 or ProbeMode.Long3 or ProbeMode.Vector3:
                 (s.Cr3, s.Cr4, s.Cr0, s.Efer) = (TableAddress, s.Cr4 | 0x20, s.Cr0 | 0x80000000, 0x501);
                 s.Cs = Flat(Code64, 0xA09B);
                 (s.Lstar, s.Star) = (HandlerAddress, (ulong)Code64 << 32 | (ulong)(UserData - 8) << 48);
                 break;
-            case ProbeMode.Virtual8086:
-                state.General.Rflags = 0x23002;
-                s.Cs = s.Ss = s.Ds = s.Es = s.Fs = s.Gs = new SegmentRegister { Limit = 0xFFFF, Attributes = 0xF3 };
-                s.Cpl = 3;
-                break;
         }
 
-        if (mode == ProbeMode.Long3)
+        if (mode == ProbeMode.Vector3)
+            (s.Cr4, s.Xcr0) = (s.Cr4 | 1 << 18, 7);
+        if (mode is ProbeMode.Long3 or ProbeMode.Vector3)
         {
             s.Cs = Flat(UserCode64, 0xA0FB);
             s.Ds = s.Es = s.Ss = Flat(UserData, 0xC0F3);

@@ -5,14 +5,17 @@ using Hv.Host.Loading;
 
 namespace Hv.Host.Running;
 
-/// <summary>Which backend runs a guest: the one that was named, or by <c>auto</c> the first that can do what the guest is known to need.</summary>
+/// <summary>Which backend runs a guest: the one that was named, or by <c>auto</c> the fastest that can do what the guest is known to need
+/// (docs/adr/0076-auto-weighs-speed.md).</summary>
 internal static class BackendChoice
 {
     /// <summary>The name that stands for a choice.</summary>
     public const string Auto = "auto";
 
-    /// <summary>What <c>auto</c> tries: the real processor first, then the fast software one, which can do everything.</summary>
-    private static readonly string[] s_order = ["Kvm", "Emulated"];
+    /// <summary>What <c>auto</c> tries: the real processor where it runs guests itself, then the fast software one, which can do everything, and last the real
+    /// processor where a kernel interprets the guest's ring 0.</summary>
+    private static readonly (string Name, BackendCapabilities MustHave)[] s_order =
+        [("Kvm", BackendCapabilities.NativeSpeed), ("Emulated", BackendCapabilities.None), ("Kvm", BackendCapabilities.None)];
 
     /// <summary>Finds the named backend.</summary>
     /// <exception cref="CommandException">There is none of that name, or it cannot run here.</exception>
@@ -34,18 +37,32 @@ internal static class BackendChoice
     public static (IBackend Backend, string Why) Choose(BackendCatalog backends, BackendCapabilities needs)
     {
         var refusals = new List<string>();
-        foreach (string name in s_order)
+        foreach ((string name, BackendCapabilities mustHave) in s_order)
         {
             if (!backends.TryFind(name, out IBackend? backend, out _))
                 continue;
-            BackendAvailability availability = backend.Availability;
-            BackendCapabilities missing = availability.IsAvailable ? needs & ~backend.Capabilities : BackendCapabilities.None;
-            if (availability.IsAvailable && missing == 0)
-                return (backend, $"{Auto}: backend {backend.Name}{(refusals.Count == 0 ? $", which has what this guest needs ({needs})" : $"; {string.Join("; ", refusals)}")}");
-            refusals.Add(availability.IsAvailable ? $"{backend.Name} lacks {missing} here" : $"{backend.Name} cannot run here: {availability.Reason}");
+            if (WhyNot(backend, needs, mustHave) is not { } refusal)
+            {
+                string why = refusals.Count == 0 ? $", which has what this guest needs ({needs})" : $"; {string.Join("; ", refusals)}";
+                return (backend, $"{Auto}: backend {backend.Name}{why}");
+            }
+
+            refusals.Add(refusal);
         }
 
         throw new CommandException(ExitCode.BackendUnavailable, $"{Auto}: no backend has what this guest needs; {string.Join("; ", refusals)}");
+    }
+
+    private static string? WhyNot(IBackend backend, BackendCapabilities needs, BackendCapabilities mustHave)
+    {
+        BackendAvailability availability = backend.Availability;
+        if (!availability.IsAvailable)
+            return $"{backend.Name} cannot run here: {availability.Reason}";
+        BackendCapabilities missing = needs & ~backend.Capabilities;
+        if (missing != 0)
+            return $"{backend.Name} lacks {missing} here";
+        return (mustHave & ~backend.Capabilities) == 0 ? null
+            : $"{backend.Name} could, but here a kernel interprets the guest's ring 0, which is far slower (hv backends has the figures)";
     }
 
     /// <summary>What a guest that starts in a mode will use, as far as the mode and the options tell: a 32-bit kernel pages and takes interrupts; limits and
