@@ -44,6 +44,9 @@ public sealed class KvmBackend : IBackend, IBackendDiagnosis, IDisposable
     /// <summary>Whether the kernel emulates guest ring 0 one instruction at a time, which shows in where RIP is at an OUT exit.</summary>
     internal bool EmulatesRing0 => _probe.Value.OutLength != 0;
 
+    /// <summary>What each probe guest showed.</summary>
+    internal IReadOnlyList<BackendFinding> Probes => _probe.Value.Findings;
+
     private KvmDevice Device => _device.Value.Device ?? throw new HvException($"the backend Kvm is not available: {_device.Value.Refusal?.Line}");
 
     /// <inheritdoc/>

@@ -62,9 +62,9 @@ internal sealed record ProbeGuest(string Name, ProbeMode Mode, byte[] Code, byte
         new("SYSCALL", ProbeMode.Long3, [0x0F, 0x05],
             [0x8C, 0xC8, 0xA8, 0x03, 0x75, 0x0C, 0x81, 0xF9, 0x02, 0x10, 0, 0, 0x75, 0x04, .. Success, 0x31, 0xC9, 0xF4],
             BackendCapabilities.None, Emulate),
-        // mov eax, 2Ah; movd xmm0, eax; paddd xmm0, xmm0; movd eax, xmm0; inc eax
+        // mov eax, 2Ah; cvtsi2ss xmm0, eax; addss xmm0, xmm0; cvttss2si eax, xmm0; inc eax
         new("SSE at CPL 0", ProbeMode.Long0,
-            [0xB8, 0x2A, 0, 0, 0, 0x66, 0x0F, 0x6E, 0xC0, 0x66, 0x0F, 0xFE, 0xC0, 0x66, 0x0F, 0x7E, 0xC0, 0xFF, 0xC0, 0xE6, PortMark],
+            [0xB8, 0x2A, 0, 0, 0, 0xF3, 0x0F, 0x2A, 0xC0, 0xF3, 0x0F, 0x58, 0xC0, 0xF3, 0x0F, 0x2C, 0xC0, 0xFF, 0xC0, 0xE6, PortMark],
             [], BackendCapabilities.FloatingPoint, Emulate),
         // fninit, because RESET leaves no register empty; fld1; fadd st, st twice; fistp dword [rsp-8]; mov eax, [rsp-8]; add al, 51h
         new("x87 at CPL 0", ProbeMode.Long0,
@@ -82,13 +82,13 @@ internal sealed record ProbeGuest(string Name, ProbeMode Mode, byte[] Code, byte
             [0xF7, 0x44, 0x24, 0x08, 0, 0, 2, 0, 0x74, 0x04, .. Success, 0xF4], BackendCapabilities.LegacyTasks, Emulate),
         // jmp 38h:0; the new task begins at the handler
         new("hardware task switch", ProbeMode.Protected32, [0xEA, 0, 0, 0, 0, 0x38, 0, 0xF4], [.. Success], BackendCapabilities.LegacyTasks, Emulate),
-        // mov eax, 2Ah; movd xmm0, eax; paddd xmm0, xmm0; movd eax, xmm0; hlt. The handler: cmp eax, 54h; jne fail; report; fail: hlt.
+        // mov eax, 2Ah; cvtsi2ss xmm0, eax; addss xmm0, xmm0; cvttss2si eax, xmm0; hlt. The handler: cmp eax, 54h; jne fail; report; fail: hlt.
         new("SSE in user mode", ProbeMode.Long3,
-            [0xB8, 0x2A, 0, 0, 0, 0x66, 0x0F, 0x6E, 0xC0, 0x66, 0x0F, 0xFE, 0xC0, 0x66, 0x0F, 0x7E, 0xC0, 0xF4], [.. WhenDoubled],
+            [0xB8, 0x2A, 0, 0, 0, 0xF3, 0x0F, 0x2A, 0xC0, 0xF3, 0x0F, 0x58, 0xC0, 0xF3, 0x0F, 0x2C, 0xC0, 0xF4], [.. WhenDoubled],
             BackendCapabilities.None, Emulate),
-        // mov eax, 2Ah; vmovd xmm0, eax; vpaddd ymm0, ymm0, ymm0; vmovd eax, xmm0; hlt
-        new("AVX2 in user mode", ProbeMode.Vector3,
-            [0xB8, 0x2A, 0, 0, 0, 0xC5, 0xF9, 0x6E, 0xC0, 0xC5, 0xFD, 0xFE, 0xC0, 0xC5, 0xF9, 0x7E, 0xC0, 0xF4], [.. WhenDoubled],
+        // mov eax, 2Ah; vcvtsi2ss xmm0, xmm0, eax; vaddps ymm0, ymm0, ymm0; vcvttss2si eax, xmm0; hlt
+        new("AVX in user mode", ProbeMode.Vector3,
+            [0xB8, 0x2A, 0, 0, 0, 0xC5, 0xFA, 0x2A, 0xC0, 0xC5, 0xFC, 0x58, 0xC0, 0xC5, 0xFA, 0x2C, 0xC0, 0xF4], [.. WhenDoubled],
             BackendCapabilities.None, "choose --cpu x86-64-v2, or a software backend"),
         // mov eax, 1; cpuid; and ecx, all but OSXSAVE and the hypervisor's bit, of which x86-64-v1 has none; jnz fail; report; fail: hlt
         new("CPUID as the guest's model says", ProbeMode.Long0,
