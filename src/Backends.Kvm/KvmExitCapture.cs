@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Backends.Kvm.Abi;
 using Hv.Core;
 using Hv.Core.Exits;
@@ -35,10 +36,9 @@ internal abstract class KvmExitCapture : IExitCapture<KvmExitRecord>
         {
             case KvmExitReason.Io:
                 ref readonly KvmRun.IoRecord io = ref run.io;
-                var code = new RawExit((ulong)run.exit_reason,
-                    ((ulong)io.count << 32) | ((ulong)io.port << 16) | ((ulong)io.size << 8) | io.direction, raw.Data);
-                if (io.direction == Out && io.size == 1 && io.count == 1 && io.port == raw.HypercallPort)
-                    VmExit.Plain(ExitReason.Hypercall, site with { Rip = site.Rip - raw.OutLength, InstructionLength = 2 }, code, out exit);
+                var code = new RawExit((ulong)run.exit_reason, PortDetail(in io), raw.Data);
+                if (IsHypercall(in io, raw.HypercallPort))
+                    CaptureHypercall(in run, raw.OutLength, out exit);
                 else
                     VmExit.FromPortIo(site, code, new PortIoExit(io.port, io.size, io.direction == Out, (uint)raw.Data, io.count > 1), out exit);
                 return;
@@ -62,6 +62,18 @@ internal abstract class KvmExitCapture : IExitCapture<KvmExitRecord>
         }
     }
 
+    /// <summary>The exit instruction's exit. Apart, and inlined, because each method called between two entries of the guest is a page that is cold.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void CaptureHypercall(in KvmRun run, byte outLength, out VmExit exit)
+    {
+        ref readonly KvmRun.IoRecord io = ref run.io;
+        VmExit.Plain(ExitReason.Hypercall, new ExitSite(run.regs.rip - outLength, 2, ModeOf(in run), (byte)(run.sregs.ss.dpl & 3)),
+            new RawExit((ulong)run.exit_reason, PortDetail(in io), 0), out exit);
+    }
+
+    /// <summary>Whether a port access is the exit instruction: one byte, by OUT, to its port.</summary>
+    public static bool IsHypercall(in KvmRun.IoRecord io, ushort port) => io.direction == Out && io.size == 1 && io.count == 1 && io.port == port;
+
     /// <summary>Where the guest stands by the synced registers.</summary>
     public static ExitSite SiteOf(in KvmRun run) => new(run.regs.rip, 0, ModeOf(in run), (byte)(run.sregs.ss.dpl & 3));
 
@@ -78,6 +90,10 @@ internal abstract class KvmExitCapture : IExitCapture<KvmExitRecord>
 
     private static RawExit MsrRaw(in KvmRun run) => new((ulong)run.exit_reason, run.msr.index, run.msr.data);
 
+    private static ulong PortDetail(in KvmRun.IoRecord io) =>
+        ((ulong)io.count << 32) | ((ulong)io.port << 16) | ((ulong)io.size << 8) | io.direction;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static GuestMode ModeOf(in KvmRun run)
     {
         if ((run.sregs.cr0 & ProtectionEnable) == 0)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Hv.Backends.Kvm.Abi;
 using Hv.Backends.Kvm.Native;
@@ -41,7 +42,15 @@ internal sealed unsafe class KvmRunPage : IDisposable
 
     /// <summary>Runs the guest until an exit.</summary>
     /// <returns>0, or the error number.</returns>
-    public int Enter() => Libc.Ioctl(Fd, KvmIoctl.Run, null) == 0 ? 0 : Marshal.GetLastPInvokeError();
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int Enter() => Libc.IoctlWithoutError(Fd, KvmIoctl.RunNumber, null) == 0 ? 0 : EnterForError();
+
+    /// <summary>
+    /// Enters once more to learn the error of an entry that failed. Keeping the error of every entry takes three calls in other libraries, each with its cold
+    /// page, for what a signal makes needed: a kick has left immediate_exit set, so that it fails the same way, and a fault of host memory repeats itself.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private int EnterForError() => Libc.Ioctl(Fd, KvmIoctl.Run, null) == 0 ? 0 : Marshal.GetLastPInvokeError();
 
     /// <summary>KVM_RUN that is told to return at once: finishes an instruction that was answered, and brings the page up to date.</summary>
     /// <returns>Whether it returned an exit all the same: that instruction asks again.</returns>

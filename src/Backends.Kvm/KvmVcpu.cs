@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Backends.Kvm.Abi;
 using Hv.Backends.Kvm.Native;
 using Hv.Core;
@@ -10,6 +11,7 @@ namespace Hv.Backends.Kvm;
 /// A vCPU of /dev/kvm: entering the guest, its exits, and the host's answers. Only the ioctl KVM_RUN is in the loop; everything else is fetched
 /// when state is saved. Saving and loading are in <see cref="KvmVcpuState"/>.
 /// </summary>
+[SkipLocalsInit]
 public sealed class KvmVcpu : IVcpu
 {
     private const ulong InterruptFlag = 1 << 9;
@@ -17,6 +19,9 @@ public sealed class KvmVcpu : IVcpu
     private readonly KvmPartition _partition;
     private readonly KvmRunPage _page;
     private readonly VcpuState _resetState = new();
+
+    private readonly ushort _hypercallPort;
+    private readonly byte _outLength;
 
     private KvmRegisterFile _registers;
     private Answer _awaits;
@@ -38,6 +43,7 @@ public sealed class KvmVcpu : IVcpu
         _partition = partition;
         Index = index;
         _page = page;
+        (_hypercallPort, _outLength) = (partition.HypercallPort, partition.OutLength);
         _page.Run.kvm_valid_regs = KvmRun.SyncRegs | KvmRun.SyncSregs;
         Kick.Prepare();
         KvmIoctl.Call(_page.Fd, KvmIoctl.GetRegs, "KVM_GET_REGS", ref _page.Run.regs);
@@ -148,6 +154,15 @@ public sealed class KvmVcpu : IVcpu
         }
 
         _registers.Fetch(in run);
+        if (run.exit_reason == KvmExitReason.Io && KvmExitCapture.IsHypercall(in run.io, _hypercallPort))
+        {
+            _elementsLeft = 1;
+            _awaits = Answer.Hypercall;
+            KvmExitCapture.CaptureHypercall(in run, _outLength, out exit);
+            _registers.ShowRip(exit.Rip);
+            return;
+        }
+
         _elementsLeft = run.exit_reason == KvmExitReason.Io ? run.io.count : 0;
         _elementOffset = 0;
         if (_elementsLeft > 0)
@@ -165,16 +180,25 @@ public sealed class KvmVcpu : IVcpu
             return;
         }
 
-        ulong value = completion.Value;
+        if (_awaits == Answer.Hypercall)
+        {
+            if (completion.Kind == CompletionKind.RetireWith)
+                _registers.Now.Rax = completion.Value;
+            if (_registers.HasShownRip)
+                _registers.ShowRip(_registers.Now.Rip + 2);
+            _elementsLeft = 0;
+            _awaits = Answer.None;
+            return;
+        }
+
+        CompleteAccess(completion.Value);
+    }
+
+    private void CompleteAccess(ulong value)
+    {
         ref KvmRun run = ref _page.Run;
         switch (_awaits)
         {
-            case Answer.Hypercall:
-                if (completion.Kind == CompletionKind.RetireWith)
-                    _registers.Now.Rax = value;
-                if (_registers.HasShownRip)
-                    _registers.ShowRip(_registers.Now.Rip + 2);
-                break;
             case Answer.PortRead:
                 for (int i = 0; i < run.io.size; i++)
                     _page.Data(run.io.data_offset + _elementOffset, run.io.size)[i] = (byte)(value >> (8 * i));
@@ -195,7 +219,7 @@ public sealed class KvmVcpu : IVcpu
         }
 
         // Also after an OUT: VMX and SVM hosts skip it at the next entry only.
-        _unfinished = _awaits is not (Answer.None or Answer.Hypercall);
+        _unfinished = _awaits != Answer.None;
         _awaits = Answer.None;
     }
 
@@ -314,7 +338,7 @@ public sealed class KvmVcpu : IVcpu
 
     private void ShowExit(out VmExit exit)
     {
-        KvmExitCapture.Capture(new KvmExitRecord(in _page.Run, 0, _partition.HypercallPort, _partition.OutLength), out exit);
+        KvmExitCapture.Capture(new KvmExitRecord(in _page.Run, 0, _hypercallPort, _outLength), out exit);
         _awaits = exit.Reason switch
         {
             ExitReason.MsrRead or ExitReason.MsrWrite => Answer.Msr,
@@ -338,23 +362,15 @@ public sealed class KvmVcpu : IVcpu
         Span<byte> bytes = _page.Data(io.data_offset + _elementOffset, io.size);
         for (int i = 0; isWrite && i < bytes.Length; i++)
             data |= (ulong)bytes[i] << (8 * i);
-        KvmExitCapture.Capture(new KvmExitRecord(in _page.Run, data, _partition.HypercallPort, _partition.OutLength), out exit);
-        if (exit.Reason == ExitReason.Hypercall)
-        {
-            _awaits = Answer.Hypercall;
-            _registers.ShowRip(exit.Rip);
-        }
-        else
-        {
-            _awaits = isWrite ? Answer.PortWrite : Answer.PortRead;
-        }
+        KvmExitCapture.Capture(new KvmExitRecord(in _page.Run, data, _hypercallPort, _outLength), out exit);
+        _awaits = isWrite ? Answer.PortWrite : Answer.PortRead;
     }
 
     /// <summary>Hands registers that the host changed to the next KVM_RUN. An instruction that still waits for its datum would lose it, so it is
     /// finished first.</summary>
     private void WriteBack()
     {
-        if (!_registers.IsChanged)
+        if (!_registers.IsChangedFrom(in _page.Run))
             return;
         if (_unfinished)
             Drain();
@@ -380,8 +396,9 @@ public sealed class KvmVcpu : IVcpu
         _awaits = Answer.None;
         _elementsLeft = 0;
         _unfinished = false;
+        KvmRegs shown = _page.Run.regs;
         _page.Drain();
-        _registers.FetchUnder(in _page.Run);
+        _registers.FetchUnder(in shown, in _page.Run);
     }
 
     private void CompleteWithFault(ExitCompletion completion)

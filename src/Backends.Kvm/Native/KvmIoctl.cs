@@ -9,6 +9,9 @@ namespace Hv.Backends.Kvm.Native;
 // SAFETY: passes the caller's pointer on to ioctl, whose request number carries the size that the kernel moves.
 internal static unsafe class KvmIoctl
 {
+    /// <summary>KVM_RUN as a constant, for the run loop.</summary>
+    public const nuint RunNumber = 0xAE80;
+
     private const uint Kvm = 0xAE, Write = 1, Read = 2;
 
     public static readonly nuint
@@ -16,7 +19,7 @@ internal static unsafe class KvmIoctl
         GetVcpuMmapSize = Request(0, 0x04, 0),
         GetSupportedCpuid = Request(Read | Write, 0x05, 8), CreateVcpu = Request(0, 0x41, 0),
         GetDirtyLog = Request(Write, 0x42, sizeof(KvmDirtyLog)), SetUserMemoryRegion = Request(Write, 0x46, sizeof(KvmUserspaceMemoryRegion)),
-        SetTssAddress = Request(0, 0x47, 0), SetIdentityMapAddress = Request(Write, 0x48, 8), Run = Request(0, 0x80, 0),
+        SetTssAddress = Request(0, 0x47, 0), SetIdentityMapAddress = Request(Write, 0x48, 8), Run = RunNumber,
         GetRegs = Request(Read, 0x81, sizeof(KvmRegs)), SetRegs = Request(Write, 0x82, sizeof(KvmRegs)),
         GetSregs = Request(Read, 0x83, sizeof(KvmSregs)), SetSregs = Request(Write, 0x84, sizeof(KvmSregs)),
         Interrupt = Request(Write, 0x86, 4),

@@ -20,6 +20,10 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     public static partial int Ioctl(int fd, nuint request, void* argument);
 
+    /// <summary>As <see cref="Ioctl"/>, but the error of a failure is lost: nothing is between the caller and the C library.</summary>
+    [LibraryImport("libc", EntryPoint = "ioctl")]
+    public static partial int IoctlWithoutError(int fd, nuint request, void* argument);
+
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     public static partial void* MemoryMap(void* address, nuint length, int protection, int flags, int fd, nint offset);
 
