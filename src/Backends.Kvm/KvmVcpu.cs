@@ -30,13 +30,7 @@ public sealed class KvmVcpu : IVcpu
     private ulong _elementOffset;
     private ActivityState _activity;
     private string? _refusal;
-
-    private int _managedThread;
-    private int _thread;
-    private int _exitRequested;
-    private int _overdue;
-    private uint _entries;
-    private uint _entriesSeen;
+    private KvmKicks _kicks;
 
     internal KvmVcpu(KvmPartition partition, int index, KvmRunPage page)
     {
@@ -106,7 +100,7 @@ public sealed class KvmVcpu : IVcpu
         _activity = ActivityState.Running;
         WriteBack();
         _unfinished = false;
-        NoteThread();
+        _kicks.NoteThread();
         ref KvmRun run = ref _page.Run;
         while (true)
         {
@@ -123,22 +117,15 @@ public sealed class KvmVcpu : IVcpu
                 }
             }
 
-            if (Interlocked.Exchange(ref _exitRequested, 0) != 0)
+            if (_kicks.TryTake(out ExitReason reason))
             {
-                Leave(ExitReason.Cancelled, out exit);
+                Leave(reason, out exit);
                 return;
             }
 
-            if (Interlocked.Exchange(ref _overdue, 0) != 0)
-            {
-                Leave(ExitReason.BudgetExpired, out exit);
-                return;
-            }
-
-            // Odd while inside: see KickIfOverdue.
-            Volatile.Write(ref _entries, _entries + 1);
+            _kicks.CountEntry();
             int error = _page.Enter();
-            Volatile.Write(ref _entries, _entries + 1);
+            _kicks.CountEntry();
             if (error == 0)
                 break;
             if (KvmFailures.MeansRunAgain(error))
@@ -156,7 +143,6 @@ public sealed class KvmVcpu : IVcpu
         _registers.Fetch(in run);
         if (run.exit_reason == KvmExitReason.Io && KvmExitCapture.IsHypercall(in run.io, _hypercallPort))
         {
-            _elementsLeft = 1;
             _awaits = Answer.Hypercall;
             KvmExitCapture.CaptureHypercall(in run, _outLength, out exit);
             _registers.ShowRip(exit.Rip);
@@ -186,7 +172,6 @@ public sealed class KvmVcpu : IVcpu
                 _registers.Now.Rax = completion.Value;
             if (_registers.HasShownRip)
                 _registers.ShowRip(_registers.Now.Rip + 2);
-            _elementsLeft = 0;
             _awaits = Answer.None;
             return;
         }
@@ -224,11 +209,7 @@ public sealed class KvmVcpu : IVcpu
     }
 
     /// <inheritdoc/>
-    public void RequestExit()
-    {
-        Volatile.Write(ref _exitRequested, 1);
-        Interrupt();
-    }
+    public void RequestExit() => _kicks.Request(_page);
 
     /// <inheritdoc/>
     public void SaveState(VcpuState state)
@@ -301,36 +282,8 @@ public sealed class KvmVcpu : IVcpu
         _page.Dispose();
     }
 
-    /// <summary>For the watchdog: kicks the vCPU if it is inside the same KVM_RUN as at the look before.</summary>
-    internal void KickIfOverdue()
-    {
-        uint entries = Volatile.Read(ref _entries);
-        if ((entries & 1) != 0 && entries == _entriesSeen)
-        {
-            Volatile.Write(ref _overdue, 1);
-            Interrupt();
-        }
-
-        _entriesSeen = entries;
-    }
-
-    private void Interrupt()
-    {
-        Volatile.Write(ref _page.Run.immediate_exit, 1);
-        int thread = Volatile.Read(ref _thread);
-        if (thread != 0)
-            Kick.Interrupt(thread);
-    }
-
-    /// <summary>Where a kick goes. The kernel is asked for the thread's number only when it is another one than in the run before.</summary>
-    private void NoteThread()
-    {
-        int current = Environment.CurrentManagedThreadId;
-        if (current == _managedThread)
-            return;
-        _managedThread = current;
-        Volatile.Write(ref _thread, Libc.ThreadId());
-    }
+    /// <summary>For the watchdog.</summary>
+    internal void KickIfOverdue() => _kicks.KickIfOverdue(_page);
 
     /// <summary>An exit that is not the guest's: it stands between two instructions.</summary>
     private void Leave(ExitReason reason, out VmExit exit) =>
