@@ -17,7 +17,7 @@ internal static class Subject
     {
         CreateOther = () => new EmulatedBackend(),
         HostCannot = failure => failure.Contains("the kernel cannot emulate", StringComparison.Ordinal) ? failure : null,
-        Deviations = s_kvm.Availability.IsAvailable ? [.. OfKvm, .. s_kvm.EmulatesRing0 ? OfAnEmulatedRing0 : []] : [],
+        Deviations = s_kvm.Availability.IsAvailable ? [.. OfKvm, .. s_kvm.EmulatesRing0 ? OfAnEmulatedRing0 : [], .. OfAHostsCpuid] : [],
     };
 
     /// <summary>Every guest on both at once; see <see cref="LockStepBackend"/>.</summary>
@@ -30,10 +30,15 @@ internal static class Subject
     /// <summary>On every host.</summary>
     private static IEnumerable<Deviation> OfKvm =>
     [
-        new(Rules.CpuidExits, "KVM answers CPUID itself, from the table that KVM_SET_CPUID2 gave it: no exit, the same answers"),
+        new(Rules.CpuidExits, "KVM answers CPUID itself, from the table that KVM_SET_CPUID2 gave it, without an exit"),
         new(Rules.PrefixedExit, "KVM reports a port access, not its instruction: prefixes do not show in it, and a stub has none"),
         new(Rules.StringPortExitIsMarked, "KVM hands out the elements of OUTS as single accesses of its emulator"),
     ];
+
+    /// <summary>Where the probe has found that the kernel does not keep to its table.</summary>
+    private static IEnumerable<Deviation> OfAHostsCpuid => s_kvm.Probes.Any(p => p.Name.StartsWith("CPUID", StringComparison.Ordinal) && !p.Works)
+        ? [new(Rules.CpuidKeepsToTheTable, "this host's kernel answers the leaves 1, 7 and Dh with the processor's own features, which user code has natively")]
+        : [];
 
     /// <summary>Where the kernel emulates guest ring 0 one instruction at a time, an OUT has been executed when its exit is seen.</summary>
     private static IEnumerable<Deviation> OfAnEmulatedRing0 =>

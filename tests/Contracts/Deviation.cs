@@ -15,6 +15,7 @@ public static class Rules
     public const string ExitBelowCanonicalHole = "the exit instruction may be the last bytes of the lower half";
     public const string InvalidStateIsRefused = "an impossible state fails its entry and is named";
     public const string CpuidExits = "CPUID exits, and the host answers it";
+    public const string CpuidKeepsToTheTable = "CPUID offers no feature that the machine's table does not";
     public const string PortExitNamesInstruction = "at an OUT exit RIP and length are the instruction's";
     public const string StringPortExitIsMarked = "an OUTS exit says that it is one of a string";
     public const string IdtLimitInRealMode = "a vector beyond the table's limit is a fault in real mode too";

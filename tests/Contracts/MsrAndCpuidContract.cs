@@ -2,6 +2,7 @@ using Hv.Contracts.Guests;
 using Hv.Core;
 using Hv.Core.Cpuid;
 using Hv.Core.Exits;
+using Hv.Core.Machine;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -132,6 +133,37 @@ public abstract class MsrAndCpuidContract(BackendUnderTest subject) : ContractTe
             run.Complete(ExitCompletion.Retire);
             run.RunToEnd();
             Assert.Equal((1UL, 2UL, 3UL, 4UL), (run.Registers.Rax, run.Registers.Rbx, run.Registers.Rcx, run.Registers.Rdx));
+        });
+    }
+
+    [Fact]
+    public void A_guest_finds_the_machines_table_and_nothing_beyond_it()
+    {
+        CpuidTable table = CpuidTables.Level1;
+        using MachineHarness run = Boot(GuestImage.Of(CodeMode.Long64, c =>
+        {
+            int slot = 0;
+            foreach (uint leaf in (uint[])[0, 1, 7])
+            {
+                c.mov(eax, leaf);
+                c.xor(ecx, ecx);
+                c.cpuid();
+                c.Store(slot++, ebx);
+                c.Store(slot++, ecx);
+                c.Store(slot++, edx);
+            }
+
+            c.Done();
+        }), new VirtualMachineOptions { Cpuid = table });
+        run.RunToEnd();
+        CpuidResult name = table.Query(0, 0), first = table.Query(1, 0), seventh = table.Query(7, 0);
+        Assert.Equal((name.Ebx, name.Ecx, name.Edx), ((uint)run.Result(0), (uint)run.Result(1), (uint)run.Result(2)));
+        Holds(Rules.CpuidKeepsToTheTable, () =>
+        {
+            Assert.Equal(0u, (uint)run.Result(4) & ~first.Ecx);
+            Assert.Equal(0u, (uint)run.Result(5) & ~first.Edx);
+            Assert.Equal(0u, (uint)run.Result(6) & ~seventh.Ebx);
+            Assert.Equal(0u, (uint)run.Result(7) & ~seventh.Ecx);
         });
     }
 

@@ -36,6 +36,28 @@ public abstract class MultiVcpuContract(BackendUnderTest subject) : ContractTest
         Assert.All(run.Machine.Vcpus, v => Assert.Equal(VcpuActivity.Halted, v.Activity));
     }
 
+    [Fact]
+    public void Each_vcpu_finds_its_own_apic_id()
+    {
+        void Ask(GuestCode c, int slot)
+        {
+            c.mov(eax, 1);
+            c.cpuid();
+            c.shr(ebx, 24);
+            c.Store(slot, ebx);
+            c.Done();
+        }
+
+        using MachineHarness run = Boot(GuestImage.Of(CodeMode.Long64, c =>
+        {
+            c.Wrmsr(GuestCode.ApiMagic, GuestLayout.ParaState);
+            c.Hypercall(Start1, 1, (uint)GuestLayout.SecondCode, 0);
+            Ask(c, 0);
+        }).WithParaState().With(GuestLayout.Results, 0x77).WithCode(GuestLayout.SecondCode, c => Ask(c, 1)), new VirtualMachineOptions { VcpuCount = 2 });
+        run.RunToEnd();
+        Assert.Equal((0UL, 1UL), (run.Result(0), run.Result(1)));
+    }
+
     [Theory]
     [InlineData(0u)] // the caller
     [InlineData(2u)] // beyond the last
