@@ -15,6 +15,8 @@ public sealed class LockStepHypercall() : HypercallContract(Subject.LockStep);
 
 public sealed class LockStepMemory() : MemoryContract(Subject.LockStep);
 
+public sealed class LockStepModeSwitch() : ModeSwitchContract(Subject.LockStep);
+
 public sealed class LockStepMsrAndCpuid() : MsrAndCpuidContract(Subject.LockStep);
 
 public sealed class LockStepMultiVcpu() : MultiVcpuContract(Subject.LockStep);
