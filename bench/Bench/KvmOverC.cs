@@ -10,9 +10,9 @@ using Hv.Core.Registers;
 namespace Hv.Bench;
 
 /// <summary>
-/// What an exit of the backend Kvm costs over a bare C loop of the same exits (bench/KvmLoop/kvmloop.c, built here by gcc). Both take turns of a millisecond or
-/// so; the best turn of each counts, because whatever else the machine does only adds to a turn. Each round has new machines on both sides, so that no
-/// chance of where the kernel places one counts for all.
+/// What an exit of the backend Kvm costs over a bare C loop of the same exits (bench/KvmLoop/kvmloop.c, built here by gcc). Both take turns of a
+/// millisecond or so; the best turn of each counts, because whatever else the machine does only adds to a turn. Each round has new machines on
+/// both sides, so that no chance of where the kernel places one counts for all.
 /// </summary>
 internal static class KvmOverC
 {
@@ -62,7 +62,8 @@ internal static class KvmOverC
         }
     }
 
-    /// <summary>Runs the loop until the compiler, which works beside it and has to wait on a busy machine, has made the code that is measured.</summary>
+    /// <summary>Runs the loop until the compiler, which works beside it and has to wait on a busy machine, has made the code that is
+    /// measured.</summary>
     private static void Compile(IBackend backend, byte port)
     {
         using var guest = new Guest(backend, port);

@@ -74,7 +74,7 @@ internal sealed class KvmDevice : IDisposable
         }
 
         if (version != ApiVersion)
-            return new KvmRefusal(KvmRequirement.Kvm, $"{path} speaks KVM API version {version} where {ApiVersion} is needed", "update the kernel");
+            return new KvmRefusal(KvmRequirement.Kvm, $"{path} speaks KVM API version {version}, not {ApiVersion}", "update the kernel");
         (uint Capability, string Name)[] needed =
         [
             (KvmCap.UserMemory, "KVM_CAP_USER_MEMORY"), (KvmCap.SyncRegs, "KVM_CAP_SYNC_REGS"), (KvmCap.ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"),
@@ -98,7 +98,8 @@ internal sealed class KvmDevice : IDisposable
             "load the module kvm_intel or kvm_amd, and see that virtualization is switched on in the firmware"),
         Libc.Eacces or Libc.Eperm => new KvmRefusal(KvmRequirement.Permitted, $"no permission to open {path}",
             "join its group (usually: usermod -aG kvm $USER, then log in again)"),
-        Libc.Enodev or Libc.Enxio => new KvmRefusal(KvmRequirement.Present, $"{path} has no driver behind it", "load the module kvm_intel or kvm_amd"),
+        Libc.Enodev or Libc.Enxio => new KvmRefusal(KvmRequirement.Present, $"{path} has no driver behind it",
+            "load the module kvm_intel or kvm_amd"),
         _ => new KvmRefusal(KvmRequirement.Permitted, $"{path} cannot be opened: {Marshal.GetPInvokeErrorMessage(error)} (errno {error})",
             "name a device that can be opened for reading and writing"),
     };

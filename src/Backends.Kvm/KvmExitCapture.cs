@@ -62,7 +62,8 @@ internal abstract class KvmExitCapture : IExitCapture<KvmExitRecord>
         }
     }
 
-    /// <summary>The exit instruction's exit. Apart, and inlined, because each method called between two entries of the guest is a page that is cold.</summary>
+    /// <summary>The exit instruction's exit. Apart, and inlined, because each method called between two entries of the guest is a page that is
+    /// cold.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void CaptureHypercall(in KvmRun run, byte outLength, out VmExit exit)
     {

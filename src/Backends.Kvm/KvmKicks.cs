@@ -50,7 +50,8 @@ internal struct KvmKicks
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void CountEntry() => Volatile.Write(ref _entries, _entries + 1);
 
-    /// <summary>Where a kick goes: the calling thread. The kernel is asked for its number only when it is another one than in the run before.</summary>
+    /// <summary>Where a kick goes: the calling thread. The kernel is asked for its number only when it is another one than in the run
+    /// before.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void NoteThread()
     {

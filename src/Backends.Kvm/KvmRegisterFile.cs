@@ -7,8 +7,8 @@ using Hv.Core.Registers;
 namespace Hv.Backends.Kvm;
 
 /// <summary>
-/// The general registers as the host sees them. They travel in the synced part of the shared page, so that an exit costs one ioctl; the page keeps what the
-/// host was shown, so that a change of the host's is seen.
+/// The general registers as the host sees them. They travel in the synced part of the shared page, so that an exit costs one ioctl; the page keeps
+/// what the host was shown, so that a change of the host's is seen.
 /// </summary>
 internal struct KvmRegisterFile
 {
@@ -45,8 +45,8 @@ internal struct KvmRegisterFile
     public void ShowRip(ulong rip) => Now.Rip = _shownRip = rip;
 
     /// <summary>
-    /// Hands them to the next KVM_RUN. RIP is left alone unless the host changed it: at an OUT exit some hosts skip the instruction only then, and compare
-    /// RIP to decide.
+    /// Hands them to the next KVM_RUN. RIP is left alone unless the host changed it: at an OUT exit some hosts skip the instruction only then, and
+    /// compare RIP to decide.
     /// </summary>
     public void WriteBack(ref KvmRun run)
     {
@@ -66,7 +66,8 @@ internal struct KvmRegisterFile
         _shownRip = Now.Rip;
     }
 
-    /// <summary>Fetches what an instruction has written since the host was shown <paramref name="shown"/>, and puts what the host changed over it.</summary>
+    /// <summary>Fetches what an instruction has written since the host was shown <paramref name="shown"/>, and puts what the host changed over
+    /// it.</summary>
     public void FetchUnder(in KvmRegs shown, in KvmRun run)
     {
         GeneralRegisters wanted = Now, before = default;

@@ -46,8 +46,9 @@ internal sealed unsafe class KvmRunPage : IDisposable
     public int Enter() => Libc.IoctlWithoutError(Fd, KvmIoctl.RunNumber, null) == 0 ? 0 : EnterForError();
 
     /// <summary>
-    /// Enters once more to learn the error of an entry that failed. Keeping the error of every entry takes three calls in other libraries, each with its cold
-    /// page, for what a signal makes needed: a kick has left immediate_exit set, so that it fails the same way, and a fault of host memory repeats itself.
+    /// Enters once more to learn the error of an entry that failed. Keeping the error of every entry takes three calls in other libraries, each
+    /// with its cold page, for what a signal makes needed: a kick has left immediate_exit set, so that it fails the same way, and a fault of host
+    /// memory repeats itself.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private int EnterForError() => Libc.Ioctl(Fd, KvmIoctl.Run, null) == 0 ? 0 : Marshal.GetLastPInvokeError();

@@ -37,7 +37,8 @@ internal static class Subject
 
     /// <summary>Where the probe has found that the kernel does not keep to its table.</summary>
     private static IEnumerable<Deviation> OfAHostsCpuid => s_kvm.Probes.Any(p => p.Name.StartsWith("CPUID", StringComparison.Ordinal) && !p.Works)
-        ? [new(Rules.CpuidKeepsToTheTable, "this host's kernel answers the leaves 1, 7 and Dh with the processor's own features, which user code has natively")]
+        ? [new(Rules.CpuidKeepsToTheTable,
+            "this host's kernel answers the leaves 1, 7 and Dh with the processor's own features, which user code has natively")]
         : [];
 
     /// <summary>Where the kernel emulates guest ring 0 one instruction at a time, an OUT has been executed when its exit is seen.</summary>

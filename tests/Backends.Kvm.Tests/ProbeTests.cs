@@ -20,7 +20,8 @@ public class ProbeTests
     public void A_probe_succeeds_on_a_processor_that_has_what_it_tries(string name)
     {
         ProbeGuest probe = ProbeGuest.All.Single(p => p.Name == name);
-        // The I/O map of the probes' task forbids every port: OUT at CPL 3 is to reach the host all the same, which no processor without virtualization does.
+        // The I/O map of the probes' task forbids every port: OUT at CPL 3 is to reach the host all the same, which no processor without
+        // virtualization does.
         bool expected = probe.Needs != BackendCapabilities.UserHypercalls;
         using var memory = GuestMemory.OfSize(ProbeMachine.MemorySize);
         using IPartition partition = new EmulatedBackend().CreatePartition(memory, new PartitionOptions { Cpuid = probe.Cpuid });

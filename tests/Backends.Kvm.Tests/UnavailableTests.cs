@@ -30,7 +30,8 @@ public class UnavailableTests
     {
         Assert.SkipUnless(File.Exists(NotWritable), $"there is no {NotWritable} here, which even root may not open for writing");
         using var backend = new KvmBackend(new KvmOptions { DevicePath = NotWritable });
-        Assert.Contains($"no permission to open {NotWritable}; join its group (usually: usermod -aG kvm", backend.Availability.Reason, StringComparison.Ordinal);
+        Assert.Contains($"no permission to open {NotWritable}; join its group (usually: usermod -aG kvm", backend.Availability.Reason,
+            StringComparison.Ordinal);
         BackendFinding[] findings = [.. backend.Diagnose()];
         Assert.Equal([("present", true), ("permitted", false)], findings.Select(f => (f.Name, f.Works)));
         Assert.Contains("usermod -aG kvm", findings[1].Remedy, StringComparison.Ordinal);

@@ -14,8 +14,8 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Hv.Backends.Kvm.Tests;
 
 /// <summary>
-/// x87, SSE and AVX state of a guest that moves between /dev/kvm and the software backends. It computes at CPL 3, where every KVM has vectors, and is moved while
-/// its kernel handles the HLT that it may not execute.
+/// x87, SSE and AVX state of a guest that moves between /dev/kvm and the software backends. It computes at CPL 3, where every KVM has vectors, and
+/// is moved while its kernel handles the HLT that it may not execute.
 /// </summary>
 public class VectorStateTests
 {
@@ -90,7 +90,8 @@ public class VectorStateTests
         return kvm;
     }
 
-    /// <summary>Doubles eight floats in YMM3 and changes the x87 control word; behind that code that doubles them again, and that stores them.</summary>
+    /// <summary>Doubles eight floats in YMM3 and changes the x87 control word; behind that code that doubles them again, and that stores
+    /// them.</summary>
     private static GuestImage Image()
     {
         byte[] input = new byte[32];

@@ -53,7 +53,8 @@ public abstract class MultiVcpuContract(BackendUnderTest subject) : ContractTest
             c.Wrmsr(GuestCode.ApiMagic, GuestLayout.ParaState);
             c.Hypercall(Start1, 1, (uint)GuestLayout.SecondCode, 0);
             Ask(c, 0);
-        }).WithParaState().With(GuestLayout.Results, 0x77).WithCode(GuestLayout.SecondCode, c => Ask(c, 1)), new VirtualMachineOptions { VcpuCount = 2 });
+        }).WithParaState().With(GuestLayout.Results, 0x77).WithCode(GuestLayout.SecondCode, c => Ask(c, 1)),
+            new VirtualMachineOptions { VcpuCount = 2 });
         run.RunToEnd();
         Assert.Equal((0UL, 1UL), (run.Result(0), run.Result(1)));
     }

@@ -10,7 +10,8 @@ namespace Hv.Backends.Kvm.Probing;
 /// fails.</summary>
 internal sealed class KvmProbe
 {
-    /// <summary>Instructions a second that no emulator one by one reaches, and any processor does. The software backends do some hundred million.</summary>
+    /// <summary>Instructions a second that no emulator one by one reaches, and any processor does. The software backends do some hundred
+    /// million.</summary>
     private const double NativeSpeed = 100e6;
 
     private const int Exits = 400, Turns = 3;

@@ -75,10 +75,13 @@ internal sealed record ProbeGuest(string Name, ProbeMode Mode, byte[] Code, byte
             Emulate),
         new("OUT from user mode", ProbeMode.Long3, [.. Success], [0xF4], BackendCapabilities.UserHypercalls,
             "make hypercalls at CPL 0, or allow the port in the TSS's I/O map"),
-        // push 0 for GS, FS, DS, ES, SS; push 8000h; push EFLAGS with VM and IOPL 3; push 0; push 101Ch; iretd; there int 20h. The handler reports when the
-        // saved EFLAGS have VM: test dword [esp+8], 20000h; jz fail; report; fail: hlt.
+        // push 0 for GS, FS, DS, ES, SS; push 8000h; push EFLAGS with VM and IOPL 3; push 0; push 101Ch; iretd; there int 20h. The handler reports
+        // when the saved EFLAGS have VM: test dword [esp+8], 20000h; jz fail; report; fail: hlt.
         new("virtual-8086 mode, there and back", ProbeMode.Protected32,
-            [0x6A, 0, 0x6A, 0, 0x6A, 0, 0x6A, 0, 0x6A, 0, 0x68, 0, 0x80, 0, 0, 0x68, 2, 0x30, 2, 0, 0x6A, 0, 0x68, 0x1C, 0x10, 0, 0, 0xCF, 0xCD, 0x20],
+            [
+                0x6A, 0, 0x6A, 0, 0x6A, 0, 0x6A, 0, 0x6A, 0, 0x68, 0, 0x80, 0, 0, 0x68, 2, 0x30, 2, 0, 0x6A, 0, 0x68, 0x1C, 0x10, 0, 0, 0xCF,
+                0xCD, 0x20,
+            ],
             [0xF7, 0x44, 0x24, 0x08, 0, 0, 2, 0, 0x74, 0x04, .. Success, 0xF4], BackendCapabilities.LegacyTasks, Emulate),
         // jmp 38h:0; the new task begins at the handler
         new("hardware task switch", ProbeMode.Protected32, [0xEA, 0, 0, 0, 0, 0x38, 0, 0xF4], [.. Success], BackendCapabilities.LegacyTasks, Emulate),

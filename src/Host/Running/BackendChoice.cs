@@ -12,8 +12,8 @@ internal static class BackendChoice
     /// <summary>The name that stands for a choice.</summary>
     public const string Auto = "auto";
 
-    /// <summary>What <c>auto</c> tries: the real processor where it runs guests itself, then the fast software one, which can do everything, and last the real
-    /// processor where a kernel interprets the guest's ring 0.</summary>
+    /// <summary>What <c>auto</c> tries: the real processor where it runs guests itself, then the fast software one, which can do everything, and
+    /// last the real processor where a kernel interprets the guest's ring 0.</summary>
     private static readonly (string Name, BackendCapabilities MustHave)[] s_order =
         [("Kvm", BackendCapabilities.NativeSpeed), ("Emulated", BackendCapabilities.None), ("Kvm", BackendCapabilities.None)];
 
@@ -65,8 +65,8 @@ internal static class BackendChoice
             : $"{backend.Name} could, but here a kernel interprets the guest's ring 0, which is far slower (hv backends has the figures)";
     }
 
-    /// <summary>What a guest that starts in a mode will use, as far as the mode and the options tell: a 32-bit kernel pages and takes interrupts; limits and
-    /// clocks in instructions need a backend that counts them.</summary>
+    /// <summary>What a guest that starts in a mode will use, as far as the mode and the options tell: a 32-bit kernel pages and takes interrupts;
+    /// limits and clocks in instructions need a backend that counts them.</summary>
     public static BackendCapabilities NeedsOf(EntryMode mode, HypervisorOptions options)
     {
         BackendCapabilities needs = mode switch

@@ -29,7 +29,8 @@ public sealed class BackendTests
     {
         HvResult result = HvProcess.Run("demo", "--backend", "auto", NoDevice);
         Assert.Equal((int)ExitCode.Success, result.Code);
-        Assert.StartsWith("hv: auto: backend Emulated; Kvm cannot run here: /dev/hv-no-such-device does not exist", result.Errors, StringComparison.Ordinal);
+        Assert.StartsWith("hv: auto: backend Emulated; Kvm cannot run here: /dev/hv-no-such-device does not exist", result.Errors,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -71,7 +72,8 @@ public sealed class BackendTests
     {
         Assert.SkipUnless(HvProcess.AvailableBackends.Contains("Kvm"), "Kvm cannot run here");
         string output = HvProcess.Run("backends").Output;
-        foreach (string word in (string[])["works  present: /dev/kvm", "works  permitted", "API version 12", "real mode", "cost of an exit", "speed in ring 0", "speed in ring 3"])
+        foreach (string word in (string[])["works  present: /dev/kvm", "works  permitted", "API version 12", "real mode", "cost of an exit",
+            "speed in ring 0", "speed in ring 3"])
             Assert.Contains(word, output, StringComparison.Ordinal);
         // Every failure has its remedy on the next line.
         string[] lines = output.Split('\n');
