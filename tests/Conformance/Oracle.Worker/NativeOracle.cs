@@ -52,6 +52,9 @@ public sealed unsafe class NativeOracle : IDisposable
         StartWorker();
     }
 
+    /// <summary>Where the jump that ends a case goes; not mapped on hv's side.</summary>
+    public static ulong EndAddress => WorkerCode.CaptureAddress;
+
     /// <summary>How many workers died so far.</summary>
     public int Deaths { get; private set; }
 

@@ -101,14 +101,6 @@ public sealed class CodeSlot
             NativeOracle.WriteEnd(code[end..], OracleMap.Code + (uint)end, Mode switch { CodeMode.Bits64 => 64, CodeMode.Bits32 => 32, _ => 16 });
     }
 
-    /// <summary>Writes what hv's side executes: a repeated string instruction is followed by HLT, whose #GP tells that it is done.</summary>
-    public void WriteGuest(Span<byte> code)
-    {
-        WriteTo(code);
-        if (Repeats)
-            code[(int)Offset + Bytes.Length] = 0xF4;
-    }
-
     /// <summary>Sets the selectors and entry of a record as the slot's mode and way demand.</summary>
     public void Enter(ref CaseRecord record)
     {

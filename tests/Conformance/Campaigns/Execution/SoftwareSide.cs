@@ -39,7 +39,7 @@ public sealed unsafe class SoftwareSide : IDisposable
     /// <summary>Places a slot's code.</summary>
     public void Place(CodeSlot slot)
     {
-        slot.WriteGuest(_code);
+        slot.WriteTo(_code);
         int room = Math.Min(CodeSlot.Stride, OracleMap.CodeSize - (int)slot.Offset);
         _memory.TryWrite(new Gpa(GuestWorld.CodePages + slot.Offset), _code.AsSpan((int)slot.Offset, room));
     }
@@ -74,8 +74,8 @@ public sealed unsafe class SoftwareSide : IDisposable
     /// <param name="output">The state reached.</param>
     /// <param name="limit">The most instructions.</param>
     /// <param name="stop">The RIP at which a block ends.</param>
-    /// <param name="repeats">Whether the one instruction is a repeated string instruction, which takes several pieces and is followed by HLT at
-    /// <paramref name="stop"/>.</param>
+    /// <param name="repeats">Whether the one instruction is a repeated string instruction, which takes several pieces: it runs on into the
+    /// jump at <paramref name="stop"/>, whose target is not mapped.</param>
     public void Execute(in CaseRecord input, bool disturbsSegments, ref CaseRecord output, int limit = 1, ulong stop = ulong.MaxValue, bool repeats = false)
     {
         ref CpuState s = ref _processor.State;
@@ -115,7 +115,9 @@ public sealed unsafe class SoftwareSide : IDisposable
             RunResult result = _processor.Run(repeats ? MostPieces : 1);
             if (result == RunResult.Budget)
                 continue;
-            if (!repeats || s.Gpr.Rip != stop)
+            if (repeats && s.Gpr.Rip == NativeOracle.EndAddress)
+                (s.Gpr.Rip, _selector) = (stop, ushort.MaxValue);
+            else
                 output.Vector = result == RunResult.Event ? Describe(ref output) : Outcome.WorkerDied;
             break;
         }

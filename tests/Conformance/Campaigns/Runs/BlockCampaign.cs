@@ -23,8 +23,10 @@ public sealed class BlockCampaign
         _result = result;
     }
 
-    /// <summary>XSAVE writes which parts are in use, and a processor may say so of parts that hold their first values (SDM 1 13.6).</summary>
-    private static bool TracksState(Form form) => form.Feature.Contains("XSAVE", StringComparison.Ordinal);
+    /// <summary>XSAVE writes which parts are in use, and a processor may say so of parts that hold their first values (SDM 1 13.6). FXRSTOR64 takes
+    /// any FIP, and how much of it a processor keeps is its own affair.</summary>
+    private static bool TracksState(Form form) =>
+        form.Feature.Contains("XSAVE", StringComparison.Ordinal) || form.OpCode.Mnemonic == Iced.Intel.Mnemonic.Fxrstor64;
 
     /// <summary>Runs until a limit is reached.</summary>
     public void Run() => Parallel.For(0, _limits.Threads, new ParallelOptions { MaxDegreeOfParallelism = _limits.Threads }, _ =>
