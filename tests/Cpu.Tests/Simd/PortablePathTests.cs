@@ -14,6 +14,7 @@ public sealed class PortablePathTests
     [InlineData(nameof(StringCompareTests))]
     [InlineData(nameof(CryptographyTests))]
     [InlineData(nameof(FloatCaseTests))]
+    [InlineData(nameof(FastPathTests))]
     public void Operations_are_right_without_the_hosts_vector_instructions(string tests)
     {
         Assert.SkipWhen(Environment.GetEnvironmentVariable(Switch) == "0", "this is the process without vector instructions");
