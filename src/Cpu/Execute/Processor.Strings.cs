@@ -29,8 +29,8 @@ public abstract partial class Processor
             return Element<TOp, TW>(ref s, ref op, addressSize);
         _codeHit = false;
         (ulong result, ulong aux) = (s.FlagsResult, s.FlagsAux);
-        if (TOp.Writes && addressSize == 2 && _key.Is64)
-            TruncateIndexes<TOp>(ref s);
+        if (addressSize == 2 && _key.Is64)
+            TruncateRegisters<TOp>(ref s);
         while (true)
         {
             ulong count = Operand.Get(ref s, Registers.Rcx, addressSize);
@@ -75,10 +75,13 @@ public abstract partial class Processor
         }
     }
 
-    /// <summary>REP MOVS and STOS with 32-bit addresses clear the upper halves of their index registers even when the count is 0, on Intel's
-    /// processors; the manuals say nothing.</summary>
-    private static void TruncateIndexes<TOp>(ref CpuState s) where TOp : struct, IString
+    /// <summary>REP with 32-bit addresses clears the upper half of RCX even when the count is 0 or the first element faults, and MOVS and STOS those
+    /// of their index registers, on Intel's processors; the manuals say nothing.</summary>
+    private static void TruncateRegisters<TOp>(ref CpuState s) where TOp : struct, IString
     {
+        s.Gpr.Rcx = (uint)s.Gpr.Rcx;
+        if (!TOp.Writes)
+            return;
         if (TOp.UsesSource)
             s.Gpr.Rsi = (uint)s.Gpr.Rsi;
         s.Gpr.Rdi = (uint)s.Gpr.Rdi;

@@ -48,6 +48,9 @@ public static class OracleMap
     public const uint Reserved = 0x0040_0000;
     public const int ReservedSize = 4 * PageSize;
 
+    /// <summary>The worker's stacks and the mailbox, with room: the same goes for them.</summary>
+    public const ulong HighReserved = 0x6FFF_0000_0000, HighReservedSize = 0x1_1000_0000;
+
     /// <summary>The byte at <paramref name="offset"/> of the read-only page.</summary>
     public static byte ReadOnlyByte(int offset) => (byte)((offset * 37) ^ (offset >> 5));
 }

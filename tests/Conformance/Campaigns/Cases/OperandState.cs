@@ -91,7 +91,14 @@ public sealed class OperandState
         }
 
         if (instruction.HasRepPrefix || instruction.HasRepnePrefix)
+        {
             record.Registers[1] = (uint)random.Below(random.OneIn(8) ? 40 : 9);
+            // Above the counter's width stays noise, which must not matter.
+            int width = slot.Memory.Length == 0 ? 64 : (int)slot.Memory[0].AddressSize switch { 1 => 16, 2 => 32, _ => 64 };
+            if (width < 64 && random.OneIn(2))
+                record.Registers[1] |= random.Next() << width;
+        }
+
         if (IsBitString(in instruction) && !random.OneIn(32))
             record.Registers[instruction.Op1Register.GetNumber() & 15] = (ulong)(random.Below(512) - 256);
 

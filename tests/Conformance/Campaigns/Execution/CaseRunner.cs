@@ -70,7 +70,7 @@ public sealed class CaseRunner : IDisposable
         ReadOnlySpan<CaseRecord> inputs = Native.Inputs;
         for (int i = 0; i < _count; i++)
         {
-            Software.Execute(in inputs[i], _slots[i].DisturbsSegments, ref _ours[i], stop: _slots[i].EndRip, repeats: _slots[i].Repeats);
+            Software.Execute(in inputs[i], _slots[i].DisturbsSegments, ref _ours[i], _slots[i].EndRip, _slots[i].Repeats);
             Perturbation?.Apply(_slots[i], in inputs[i], ref _ours[i]);
         }
 

@@ -73,7 +73,8 @@ public static class Comparison
         IsReserved(ours.Rip) || (ours.Vector == 14 && IsReserved(ours.Address));
 
     // An access may begin a little before the pages it touches.
-    private static bool IsReserved(ulong address) => address - (OracleMap.Reserved - 64) < OracleMap.ReservedSize + 64;
+    private static bool IsReserved(ulong address) => address - (OracleMap.Reserved - 64) < OracleMap.ReservedSize + 64
+        || address - (OracleMap.HighReserved - 64) < OracleMap.HighReservedSize + 64;
 
     private static void Normalise(ref CaseRecord result, CodeSlot slot)
     {

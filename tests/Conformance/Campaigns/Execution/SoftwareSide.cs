@@ -13,7 +13,7 @@ namespace Hv.Conformance.Campaigns.Execution;
 /// <summary>Executes cases on hv's software processor.</summary>
 public sealed unsafe class SoftwareSide : IDisposable
 {
-    private const long MostPieces = 4096;
+    private const long MostInstructions = 20_000;
     private readonly GuestMemory _memory = GuestWorld.BuildMemory();
     private readonly Processor<Witness> _processor;
     private readonly byte* _firstData, _secondData;
@@ -67,16 +67,14 @@ public sealed unsafe class SoftwareSide : IDisposable
         SecondPage.CopyTo(destination[OracleMap.PageSize..]);
     }
 
-    /// <summary>Executes from <paramref name="input"/> until <paramref name="limit"/> instructions retired, RIP reached <paramref name="stop"/>, or a
-    /// fault.</summary>
+    /// <summary>Executes from <paramref name="input"/>: one instruction, or all until the jump at <paramref name="stop"/>, or until a fault.</summary>
     /// <param name="input">The state to start from.</param>
     /// <param name="disturbsSegments">Whether the case may change segment registers.</param>
     /// <param name="output">The state reached.</param>
-    /// <param name="limit">The most instructions.</param>
-    /// <param name="stop">The RIP at which a block ends.</param>
-    /// <param name="repeats">Whether the one instruction is a repeated string instruction, which takes several pieces: it runs on into the
-    /// jump at <paramref name="stop"/>, whose target is not mapped.</param>
-    public void Execute(in CaseRecord input, bool disturbsSegments, ref CaseRecord output, int limit = 1, ulong stop = ulong.MaxValue, bool repeats = false)
+    /// <param name="stop">RIP after the code.</param>
+    /// <param name="runsOn">Whether the code is a block, or a repeated string instruction, which takes several pieces: it runs on into the jump behind
+    /// it, whose target is not mapped.</param>
+    public void Execute(in CaseRecord input, bool disturbsSegments, ref CaseRecord output, ulong stop, bool runsOn)
     {
         ref CpuState s = ref _processor.State;
         const ulong TrapFlag = 0x100, AlignmentFlag = 0x4_0000;
@@ -110,17 +108,11 @@ public sealed unsafe class SoftwareSide : IDisposable
         output.Address = 0;
         output.SignalCode = 0;
         output.Vector = Outcome.Completed;
-        for (int i = 0; i < limit && s.Gpr.Rip != stop; i++)
-        {
-            RunResult result = _processor.Run(repeats ? MostPieces : 1);
-            if (result == RunResult.Budget)
-                continue;
-            if (repeats && s.Gpr.Rip == NativeOracle.EndAddress)
-                (s.Gpr.Rip, _selector) = (stop, ushort.MaxValue);
-            else
-                output.Vector = result == RunResult.Event ? Describe(ref output) : Outcome.WorkerDied;
-            break;
-        }
+        RunResult result = _processor.Run(runsOn ? MostInstructions : 1);
+        if (runsOn && s.Gpr.Rip == NativeOracle.EndAddress)
+            (s.Gpr.Rip, _selector) = (stop, ushort.MaxValue);
+        else if (runsOn || result != RunResult.Budget)
+            output.Vector = result == RunResult.Event ? Describe(ref output) : Outcome.WorkerDied;
 
         if ((s.Gpr.Rflags & AlignmentFlag) != 0 != alignment)
             _selector = ushort.MaxValue;

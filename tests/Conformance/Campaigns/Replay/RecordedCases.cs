@@ -27,7 +27,7 @@ public static class RecordedCases
         software.ClearData();
         software.Place(slot);
         CaseRecord ours = default;
-        software.Execute(in input, slot.DisturbsSegments, ref ours, stop: slot.EndRip, repeats: slot.Repeats);
+        software.Execute(in input, slot.DisturbsSegments, ref ours, slot.EndRip, slot.Repeats);
         Comparison.NormaliseOurs(ref ours, slot);
         return Comparison.Difference(in input, in silicon, in ours, slot);
     }

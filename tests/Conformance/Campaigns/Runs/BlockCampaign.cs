@@ -5,10 +5,10 @@ using Hv.Conformance.Oracle;
 
 namespace Hv.Conformance.Campaigns.Runs;
 
-/// <summary>Short random blocks, run at full speed on silicon and instruction by instruction or as cached blocks on hv.</summary>
+/// <summary>Short random blocks, run at full speed on both sides.</summary>
 public sealed class BlockCampaign
 {
-    private const int Stride = 256, StatesPerBlock = 24, MostInstructions = 20_000;
+    private const int Stride = 256, StatesPerBlock = 24;
     private readonly CampaignLimits _limits;
     private readonly Form[] _forms;
     private readonly CampaignResult _result;
@@ -80,7 +80,7 @@ public sealed class BlockCampaign
         for (int i = 0; i < count; i++)
         {
             CodeSlot slot = slots[i % Blocks].Slot;
-            software.Execute(in native.Inputs[i], false, ref ours[i], MostInstructions, slot.StartRip + (uint)slot.Bytes.Length);
+            software.Execute(in native.Inputs[i], false, ref ours[i], slot.EndRip, runsOn: true);
         }
 
         native.Wait();
