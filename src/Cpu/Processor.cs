@@ -133,6 +133,14 @@ public abstract unsafe partial class Processor : IDisposable
     /// <summary>Ends an instruction that leaves the block by falling through: RIP moves past it (truncated by the code size).</summary>
     public void Finish(ref CpuState s, ref Op op) => s.Gpr.Rip = NextRip(ref s, ref op);
 
+    /// <summary>Leaves the block after an instruction that others of it may follow: what was not executed is given back to the budget.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal void LeaveAfter(ref CpuState s, ref Op op)
+    {
+        s.Gpr.Rip = NextRip(ref s, ref op);
+        s.Remaining += Threading.Left(ref s, ref op) - 1;
+    }
+
     /// <summary>RIP after <paramref name="op"/>, truncated to 32 bits outside 64-bit code.</summary>
     public ulong NextRip(ref CpuState s, ref Op op) => TruncateRip(s.BlockRip + op.RipDelta + op.Length);
 

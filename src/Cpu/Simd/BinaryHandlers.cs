@@ -16,7 +16,7 @@ internal static class BinaryHandlers
     {
         ref Vector128<byte> destination = ref VectorRegister.Xmm(ref s, op.Reg);
         destination = TOperation.Apply(destination, VectorRegister.Xmm(ref s, op.Rm));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -27,7 +27,7 @@ internal static class BinaryHandlers
         {
             ref Vector128<byte> destination = ref VectorRegister.Xmm(ref s, op.Reg);
             destination = TOperation.Apply(destination, VectorMemory.Load128(hit));
-            Threading.Next(ref s, ref op, p);
+            VectorThreading.Next(ref s, ref op, p);
             return;
         }
 
@@ -42,7 +42,7 @@ internal static class BinaryHandlers
             return;
         ref Vector128<byte> destination = ref VectorRegister.Xmm(ref s, op.Reg);
         destination = TOperation.Apply(destination, VectorMemory.Load128(at));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -50,7 +50,7 @@ internal static class BinaryHandlers
     {
         VectorRegister.SetZeroing(ref s, op.Reg,
             TOperation.Apply(VectorRegister.Xmm(ref s, VectorRegister.Third(ref op)), VectorRegister.Xmm(ref s, op.Rm)));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -61,7 +61,7 @@ internal static class BinaryHandlers
         {
             VectorRegister.SetZeroing(ref s, op.Reg,
                 TOperation.Apply(VectorRegister.Xmm(ref s, VectorRegister.Third(ref op)), VectorMemory.Load128(hit)));
-            Threading.Next(ref s, ref op, p);
+            VectorThreading.Next(ref s, ref op, p);
             return;
         }
 
@@ -75,7 +75,7 @@ internal static class BinaryHandlers
         if (at == 0)
             return;
         VectorRegister.SetZeroing(ref s, op.Reg, TOperation.Apply(VectorRegister.Xmm(ref s, VectorRegister.Third(ref op)), VectorMemory.Load128(at)));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -83,7 +83,7 @@ internal static class BinaryHandlers
     {
         VectorRegister.Ymm(ref s, op.Reg) =
             TOperation.Apply(VectorRegister.Ymm(ref s, VectorRegister.Third(ref op)), VectorRegister.Ymm(ref s, op.Rm));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -93,7 +93,7 @@ internal static class BinaryHandlers
         if (hit != 0)
         {
             VectorRegister.Ymm(ref s, op.Reg) = TOperation.Apply(VectorRegister.Ymm(ref s, VectorRegister.Third(ref op)), VectorMemory.Load256(hit));
-            Threading.Next(ref s, ref op, p);
+            VectorThreading.Next(ref s, ref op, p);
             return;
         }
 
@@ -107,6 +107,6 @@ internal static class BinaryHandlers
         if (at == 0)
             return;
         VectorRegister.Ymm(ref s, op.Reg) = TOperation.Apply(VectorRegister.Ymm(ref s, VectorRegister.Third(ref op)), VectorMemory.Load256(at));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 }

@@ -16,14 +16,14 @@ internal static class ElementSigns
             return;
         W32.Set(ref s, op.Reg, TEncoding.Get(ref s, op.Rm).As<byte, T>().ExtractMostSignificantBits());
         TEncoding.Finish(ref s);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
     internal static void YmmRegister<T>(ref CpuState s, ref Op op, Processor p)
     {
         W32.Set(ref s, op.Reg, VectorRegister.Ymm(ref s, op.Rm).As<byte, T>().ExtractMostSignificantBits());
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>PEXTRW with the general register in ModRM.reg.</summary>
@@ -35,7 +35,7 @@ internal static class ElementSigns
         int at = (int)op.Immediate * 2 & (typeof(TEncoding) == typeof(Mmx) ? 7 : 15);
         W32.Set(ref s, op.Reg, (ushort)ByteShift.Right(TEncoding.Get(ref s, op.Rm), at).AsUInt64().ToScalar());
         TEncoding.Finish(ref s);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 }
 
@@ -52,7 +52,7 @@ internal static class VectorTests
             return;
         Vector128<byte> a = VectorRegister.Xmm(ref s, op.Reg);
         Flags.Put(ref s, Result(VectorTest.IsDisjoint<TTest>(a, b), VectorTest.IsSubset<TTest>(a, b)));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -64,7 +64,7 @@ internal static class VectorTests
             return;
         Vector256<byte> a = VectorRegister.Ymm(ref s, op.Reg);
         Flags.Put(ref s, Result(VectorTest.IsDisjoint<TTest>(a, b), VectorTest.IsSubset<TTest>(a, b)));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

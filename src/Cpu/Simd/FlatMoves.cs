@@ -22,7 +22,7 @@ internal static class FlatMoves
         if (IsHit<TAlignment>(ref entry, at, 16))
         {
             TEncoding.Set(ref s, op.Reg, VectorMemory.Load128((nint)at + entry.Addend));
-            Threading.Next(ref s, ref op, p);
+            VectorThreading.Next(ref s, ref op, p);
             return;
         }
 
@@ -37,7 +37,7 @@ internal static class FlatMoves
         if (host == 0)
             return;
         TEncoding.Set(ref s, op.Reg, VectorMemory.Load128(host));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -49,7 +49,7 @@ internal static class FlatMoves
         if (IsHit<TAlignment>(ref entry, at, 32))
         {
             VectorRegister.Ymm(ref s, op.Reg) = VectorMemory.Load256((nint)at + entry.Addend);
-            Threading.Next(ref s, ref op, p);
+            VectorThreading.Next(ref s, ref op, p);
             return;
         }
 
@@ -63,7 +63,7 @@ internal static class FlatMoves
         if (host == 0)
             return;
         VectorRegister.Ymm(ref s, op.Reg) = VectorMemory.Load256(host);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>MOVD, MOVQ, MOVSS, MOVSD from memory.</summary>
@@ -76,7 +76,7 @@ internal static class FlatMoves
         if (entry.Tag == TranslationCache.Tag<TW>(at))
         {
             TEncoding.Set(ref s, op.Reg, Vector128.CreateScalar(TW.Load((nint)at + entry.Addend)).AsByte());
-            Threading.Next(ref s, ref op, p);
+            VectorThreading.Next(ref s, ref op, p);
             return;
         }
 
@@ -91,7 +91,7 @@ internal static class FlatMoves
         if (s.Attention != 0)
             return;
         TEncoding.Set(ref s, op.Reg, Vector128.CreateScalar(value).AsByte());
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -103,7 +103,7 @@ internal static class FlatMoves
         if (IsHit<TAlignment>(ref entry, at, 16))
         {
             VectorMemory.Store((nint)at + entry.Addend, VectorRegister.Xmm(ref s, op.Reg));
-            Threading.Next(ref s, ref op, p);
+            VectorThreading.Next(ref s, ref op, p);
             return;
         }
 
@@ -119,7 +119,7 @@ internal static class FlatMoves
         if (IsHit<TAlignment>(ref entry, at, 32))
         {
             VectorMemory.Store((nint)at + entry.Addend, VectorRegister.Ymm(ref s, op.Reg));
-            Threading.Next(ref s, ref op, p);
+            VectorThreading.Next(ref s, ref op, p);
             return;
         }
 
@@ -132,7 +132,7 @@ internal static class FlatMoves
         s.Staging = VectorRegister.Ymm(ref s, op.Reg);
         if (!p.StoreVectorSlow(ref s, ref op, at, size, TAlignment.IsRequired))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>MOVD, MOVQ, MOVSS, MOVSD, MOVLPS, MOVHPS to memory.</summary>
@@ -145,7 +145,7 @@ internal static class FlatMoves
         if (entry.Tag == TranslationCache.Tag<TW>(at))
         {
             TW.Store((nint)at + entry.Addend, TPart.Get(ref s, ref op));
-            Threading.Next(ref s, ref op, p);
+            VectorThreading.Next(ref s, ref op, p);
             return;
         }
 
@@ -158,7 +158,7 @@ internal static class FlatMoves
     {
         if (!p.StoreSlow(ref s, ref op, at, TW.Bits / 8, TPart.Get(ref s, ref op)))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

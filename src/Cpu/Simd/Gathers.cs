@@ -52,7 +52,7 @@ internal static class Gathers
     {
         if (!Execute<TShape>(ref s, ref op, p))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

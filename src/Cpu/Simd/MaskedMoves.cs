@@ -17,7 +17,7 @@ internal static class MaskedMoves
     {
         if (!ExecuteLoad<TW>(ref s, ref op, p))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>Stores, all or nothing.</summary>
@@ -27,7 +27,7 @@ internal static class MaskedMoves
         bool wide = (op.Form & OpForm.Ymm) != 0;
         if (!Write<TW>(ref s, ref op, p, VectorRegister.Ymm(ref s, op.Reg), VectorRegister.Ymm(ref s, VectorRegister.Third(ref op)), wide ? 32 : 16))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>MASKMOVDQU; the binder has made DS:RDI its memory operand. Both quadwords must be writable whatever the mask, the upper one
@@ -39,7 +39,7 @@ internal static class MaskedMoves
         if (!p.TryProbeQuadword(ref s, ref op, offset + 8) || !p.TryProbeQuadword(ref s, ref op, offset)
             || !Write<W8>(ref s, ref op, p, VectorRegister.Ymm(ref s, op.Reg), VectorRegister.Ymm(ref s, op.Rm), 16))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>MASKMOVQ, which becomes an MMX instruction to the x87 state before it accesses memory.</summary>
@@ -52,7 +52,7 @@ internal static class MaskedMoves
         if (!p.TryProbeQuadword(ref s, ref op, p.EffectiveAddress(ref s, ref op))
             || !Write<W8>(ref s, ref op, p, Mmx.Get(ref s, op.Reg).ToVector256(), Mmx.Get(ref s, op.Rm).ToVector256(), 8))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

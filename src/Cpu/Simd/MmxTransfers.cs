@@ -17,7 +17,7 @@ internal static class MmxTransfers
             return;
         VectorRegister.Xmm(ref s, op.Reg) = Vector128.CreateScalar(MmxRegister.Get(ref s, op.Rm)).AsByte();
         MmxRegister.Finish(ref s);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>MOVDQ2Q.</summary>
@@ -28,6 +28,6 @@ internal static class MmxTransfers
             return;
         MmxRegister.Set(ref s, op.Reg, VectorRegister.Xmm(ref s, op.Rm).AsUInt64().ToScalar());
         MmxRegister.Finish(ref s);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 }

@@ -11,7 +11,18 @@ internal readonly struct PermuteDoublewordsBy : IVectorBinary<PermuteDoublewords
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Apply(Vector256<byte> a, Vector256<byte> b) =>
-        Vector256.ShuffleNative(b.AsInt32(), a.AsInt32() & Vector256.Create(7)).AsByte();
+        Vector256.IsHardwareAccelerated ? Vector256.ShuffleNative(b.AsInt32(), a.AsInt32() & Vector256.Create(7)).AsByte()
+            : Vector256.Create(OfBoth(a.GetLower(), b), OfBoth(a.GetUpper(), b));
+
+    /// <summary>Four of the eight doublewords, by vectors of 128 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<byte> OfBoth(Vector128<byte> selectors, Vector256<byte> source)
+    {
+        Vector128<int> within = selectors.AsInt32() & Vector128.Create(3);
+        Vector128<int> lower = Vector128.Equals(selectors.AsInt32() & Vector128.Create(4), default);
+        return Vector128.ConditionalSelect(lower, Vector128.ShuffleNative(source.GetLower().AsInt32(), within),
+            Vector128.ShuffleNative(source.GetUpper().AsInt32(), within)).AsByte();
+    }
 }
 
 /// <summary>VPERMQ, VPERMPD with an immediate. 256 bits only.</summary>
@@ -22,7 +33,17 @@ internal readonly struct PermuteQuadwords : IVectorUnaryImmediate<PermuteQuadwor
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Apply(Vector256<byte> a, byte imm) =>
-        Vector256.ShuffleNative(a.AsInt64(), Vector256.Create(imm & 3L, imm >> 2 & 3, imm >> 4 & 3, imm >> 6)).AsByte();
+        Vector256.IsHardwareAccelerated
+            ? Vector256.ShuffleNative(a.AsInt64(), Vector256.Create(imm & 3L, imm >> 2 & 3, imm >> 4 & 3, imm >> 6)).AsByte()
+            : Vector256.Create(Two(a, imm), Two(a, imm >> 4));
+
+    /// <summary>Two of the four quadwords, as pairs of doublewords.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<byte> Two(Vector256<byte> a, int imm)
+    {
+        int first = (imm & 3) * 2, second = (imm >> 2 & 3) * 2;
+        return PermuteDoublewordsBy.OfBoth(Vector128.Create(first, first + 1, second, second + 1).AsByte(), a);
+    }
 }
 
 /// <summary>VPERM2F128, VPERM2I128: each half is one of the operands' four halves, or zero. 256 bits only.</summary>

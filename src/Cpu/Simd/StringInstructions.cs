@@ -17,7 +17,7 @@ internal static class StringInstructions
             return;
         s.Staging = second.ToVector256();
         Execute(ref s, ref op);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>Compares with the operand in the staging room.</summary>

@@ -20,7 +20,7 @@ internal static class VectorHandlers
         if (TSource.IsMemory && s.Attention != 0)
             return;
         TEncoding.Set(ref s, op.Reg, TOp.Apply(a));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -33,7 +33,7 @@ internal static class VectorHandlers
         if (TSource.IsMemory && s.Attention != 0)
             return;
         TEncoding.Set(ref s, op.Reg, TOp.Apply(a, (byte)op.Immediate));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -46,7 +46,7 @@ internal static class VectorHandlers
         if (TSource.IsMemory && s.Attention != 0)
             return;
         TEncoding.Set(ref s, op.Reg, TOp.Apply(TEncoding.Get(ref s, TEncoding.First(ref op)), b));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -59,7 +59,7 @@ internal static class VectorHandlers
         if (TSource.IsMemory && s.Attention != 0)
             return;
         TEncoding.Set(ref s, op.Reg, TOp.Apply(TEncoding.Get(ref s, TEncoding.First(ref op)), b, TEncoding.Immediate(ref op)));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>The third source is XMM0 in a legacy encoding, and in the immediate's upper half in a VEX encoding.</summary>
@@ -72,7 +72,7 @@ internal static class VectorHandlers
             return;
         Vector128<byte> c = TEncoding.Get(ref s, typeof(TEncoding) == typeof(Vex128) ? Fourth(ref op) : 0);
         TEncoding.Set(ref s, op.Reg, TOp.Apply(TEncoding.Get(ref s, TEncoding.First(ref op)), b, c));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>A shift of a register by an immediate: ModRM.reg is part of the opcode.</summary>
@@ -83,7 +83,7 @@ internal static class VectorHandlers
         if (!TEncoding.TryBegin(ref s, ref op, p))
             return;
         TEncoding.Set(ref s, TEncoding.GroupDestination(ref op), TOp.Apply(TEncoding.Get(ref s, op.Rm), TEncoding.Immediate(ref op)));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>The register in bits 7:4 of the immediate byte.</summary>
@@ -102,7 +102,7 @@ internal static class WideHandlers
         if (TSource.IsMemory && s.Attention != 0)
             return;
         VectorRegister.Ymm(ref s, op.Reg) = TOp.Apply(a);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -113,7 +113,7 @@ internal static class WideHandlers
         if (TSource.IsMemory && s.Attention != 0)
             return;
         VectorRegister.Ymm(ref s, op.Reg) = TOp.Apply(a, (byte)op.Immediate);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -124,7 +124,7 @@ internal static class WideHandlers
         if (TSource.IsMemory && s.Attention != 0)
             return;
         VectorRegister.Ymm(ref s, op.Reg) = TOp.Apply(VectorRegister.Ymm(ref s, VectorRegister.Third(ref op)), b);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -135,7 +135,7 @@ internal static class WideHandlers
         if (TSource.IsMemory && s.Attention != 0)
             return;
         VectorRegister.Ymm(ref s, op.Reg) = TOp.Apply(VectorRegister.Ymm(ref s, VectorRegister.Third(ref op)), b, Vex128.Immediate(ref op));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -147,13 +147,13 @@ internal static class WideHandlers
             return;
         VectorRegister.Ymm(ref s, op.Reg) = TOp.Apply(VectorRegister.Ymm(ref s, VectorRegister.Third(ref op)), b,
             VectorRegister.Ymm(ref s, VectorHandlers.Fourth(ref op)));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
     internal static void GroupImmediate<TOp>(ref CpuState s, ref Op op, Processor p) where TOp : struct, IVectorUnaryImmediate<TOp>
     {
         VectorRegister.Ymm(ref s, VectorRegister.Third(ref op)) = TOp.Apply(VectorRegister.Ymm(ref s, op.Rm), Vex128.Immediate(ref op));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 }

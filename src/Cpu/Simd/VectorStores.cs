@@ -88,7 +88,7 @@ internal static class VectorStores
     {
         if (!VectorMemory.Write128(ref s, ref op, p, VectorRegister.Xmm(ref s, op.Reg), TAlignment.IsRequired))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -96,7 +96,7 @@ internal static class VectorStores
     {
         if (!VectorMemory.Write256(ref s, ref op, p, VectorRegister.Ymm(ref s, op.Reg), TAlignment.IsRequired))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>VEXTRACTF128, VEXTRACTI128 to memory.</summary>
@@ -105,7 +105,7 @@ internal static class VectorStores
     {
         if (!VectorMemory.Write128(ref s, ref op, p, Half(ref s, ref op), false))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>VEXTRACTF128, VEXTRACTI128 to a register.</summary>
@@ -113,7 +113,7 @@ internal static class VectorStores
     internal static void HalfToRegister(ref CpuState s, ref Op op, Processor p)
     {
         VectorRegister.SetZeroing(ref s, op.Rm, Half(ref s, ref op));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -127,14 +127,14 @@ internal static class VectorStores
         if (!TEncoding.TryBegin(ref s, ref op, p))
             return;
         TEncoding.Set(ref s, op.Rm, TEncoding.Get(ref s, op.Reg));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
     internal static void YmmRegister(ref CpuState s, ref Op op, Processor p)
     {
         VectorRegister.Ymm(ref s, op.Rm) = VectorRegister.Ymm(ref s, op.Reg);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>MOVQ xmm, xmm in its store encoding.</summary>
@@ -142,7 +142,7 @@ internal static class VectorStores
     internal static void QuadwordToRegister<TEncoding>(ref CpuState s, ref Op op, Processor p) where TEncoding : struct, IEncoding
     {
         TEncoding.Set(ref s, op.Rm, KeepLow.Apply(TEncoding.Get(ref s, op.Reg)));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>MOVSS and MOVSD between registers in their store encoding.</summary>
@@ -151,7 +151,7 @@ internal static class VectorStores
     {
         Vector128<byte> a = TEncoding.Get(ref s, typeof(TEncoding) == typeof(Vex128) ? VectorRegister.Third(ref op) : op.Rm);
         TEncoding.Set(ref s, op.Rm, MergeLow<T>.Apply(a, TEncoding.Get(ref s, op.Reg)));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>Stores a part of a register.</summary>
@@ -167,7 +167,7 @@ internal static class VectorStores
         else if (!p.StoreSlow(ref s, ref op, at, TW.Bits / 8, TPart.Get(ref s, ref op)))
             return;
         TPart.Finish(ref s);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>Moves a part of a register to the general register in ModRM.rm.</summary>
@@ -178,6 +178,6 @@ internal static class VectorStores
             return;
         TW.Set(ref s, op.Rm, TPart.Get(ref s, ref op));
         TPart.Finish(ref s);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 }

@@ -32,7 +32,7 @@ internal static class ZeroUpper
     {
         for (int i = 0; i < TCount.Count; i++)
             VectorRegister.SetZeroing(ref s, i * 8, VectorRegister.Xmm(ref s, i * 8));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -40,6 +40,6 @@ internal static class ZeroUpper
     {
         for (int i = 0; i < TCount.Count; i++)
             VectorRegister.Ymm(ref s, i * 8) = Vector256<byte>.Zero;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 }

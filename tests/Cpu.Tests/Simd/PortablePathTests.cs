@@ -13,6 +13,9 @@ public sealed class PortablePathTests
     [InlineData(nameof(VectorOperationTests))]
     [InlineData(nameof(StringCompareTests))]
     [InlineData(nameof(CryptographyTests))]
+    [InlineData(nameof(VectorLoopTests))]
+    [InlineData(nameof(VectorMemoryTests))]
+    [InlineData(nameof(GatherTests))]
     [InlineData(nameof(FloatCaseTests))]
     [InlineData(nameof(FastPathTests))]
     public void Operations_are_right_without_the_hosts_vector_instructions(string tests)
