@@ -78,14 +78,8 @@ internal static class StackHandlers
     [MethodImpl(Threading.Handler)]
     internal static void Pusha<TW, TStack>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth where TStack : struct, IStack
     {
-        ulong pointer = TStack.Pointer(ref s);
+        // A fault in the middle leaves RSP, and in memory what was pushed before it, as on Intel's processors.
         ulong old = s.Gpr.Rsp;
-        for (int slot = 1; slot <= 8; slot++)
-        {
-            if (!p.TryProbeStack<TStack>(ref s, ref op, TStack.Wrap(pointer - (ulong)(slot * TW.Bits / 8)), TW.Bits / 8))
-                return;
-        }
-
         for (int register = Registers.Rax; register <= Registers.Rdi; register += 8)
         {
             ulong value = register == Registers.Rsp ? TW.Truncate(old) : TW.Get(ref s, register);

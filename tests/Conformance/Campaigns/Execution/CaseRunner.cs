@@ -7,6 +7,8 @@ namespace Hv.Conformance.Campaigns.Execution;
 /// <summary>Runs batches on both sides at once and compares them. One per thread.</summary>
 public sealed class CaseRunner : IDisposable
 {
+    /// <summary>How a difference begins that some case of the batch has caused, but it is not known which.</summary>
+    public const string OutsideWindow = "memory outside the window";
     private readonly CaseRecord[] _ours = new CaseRecord[NativeOracle.Capacity];
     private readonly CodeSlot[] _slots = new CodeSlot[NativeOracle.Capacity];
     private readonly byte[] _data = new byte[OracleMap.DataSize];
@@ -77,6 +79,7 @@ public sealed class CaseRunner : IDisposable
         Native.Wait();
         Span<CaseRecord> outputs = Native.Outputs;
         bool comparableMemory = true;
+        List<(CodeSlot Slot, CaseRecord Input)>? doubtful = null;
         for (int i = 0; i < _count; i++)
         {
             ref CaseRecord silicon = ref outputs[i];
@@ -95,6 +98,7 @@ public sealed class CaseRunner : IDisposable
             if (i > 0 && ((ReadOnlySpan<ulong>)silicon.Registers).SequenceEqual(outputs[i - 1].Registers))
                 tally.Repeats++;
             string? difference = Comparison.Difference(in inputs[i], in silicon, in ours, slot, out bool undefinedResult);
+            bool before = comparableMemory;
             comparableMemory &= difference is null && !undefinedResult;
             if (difference is null)
                 continue;
@@ -105,12 +109,36 @@ public sealed class CaseRunner : IDisposable
                 continue;
             }
 
+            // Where an earlier case of the batch has left different memory, a case must differ alone too.
+            if (!before)
+            {
+                (doubtful ??= []).Add((slot, inputs[i]));
+                continue;
+            }
+
             tally.Differences++;
             OnDifference?.Invoke(i, difference);
         }
 
         if (comparableMemory)
             CompareData(tally);
+        if (doubtful is not null)
+            RunAgain(doubtful, tally);
+    }
+
+    private void RunAgain(List<(CodeSlot Slot, CaseRecord Input)> doubtful, Tally tally)
+    {
+        foreach ((CodeSlot slot, CaseRecord input) in doubtful)
+        {
+            if (RunOne(slot, in input, out _, out _) is not { } difference)
+            {
+                tally.Discarded++;
+                continue;
+            }
+
+            tally.Differences++;
+            OnDifference?.Invoke(0, difference);
+        }
     }
 
     /// <summary>Executes one case on both sides.</summary>
@@ -151,7 +179,7 @@ public sealed class CaseRunner : IDisposable
         if (at == _data.Length)
             return;
         tally.Differences++;
-        OnDifference?.Invoke(_count - 1, $"memory outside the window: {OracleMap.Data + (uint)at:x} is {Native.Data[at]:x2} not {_data[at]:x2}; " +
+        OnDifference?.Invoke(_count - 1, $"{OutsideWindow}: {OracleMap.Data + (uint)at:x} is {Native.Data[at]:x2} not {_data[at]:x2}; " +
             $"some case of this batch wrote there");
     }
 }

@@ -78,7 +78,7 @@ public static class VendorDifferences
         new(Maker.Any, "a far CALL both whose target and whose stack fault", "the fault of the push", "the fault of the target",
             "SDM 2A CALL: the target is checked first; APM 3 CALL pushes first",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsCallFarIndirect
-                && silicon.Vector is Page or StackFault or Alignment && ours.Vector is General or StackFault),
+                && silicon.Vector is Page or StackFault or Alignment && ours.Vector is General or StackFault or Page),
         new(Maker.Intel, "accesses that wrap around the end of a segment of 4 GiB", "no limit check: #PF, or #AC first", "#GP or #SS",
             "SDM 3A 6.3: where the limit is FFFFFFFFH, these accesses may or may not cause the exceptions; APM 2 4.12.3 has them",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Mode == CodeMode.Bits32
@@ -92,19 +92,20 @@ public static class VendorDifferences
             "the whole word is read: #PF", "SDM 2B RET, 2A IRET: a 32-bit or 64-bit pop, the upper bits of which are discarded",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => IsFarReturn(slot) && ours.Vector == Page
                 && (ours.ErrorCode & WriteOrFetch) == 0 && ours.Address % OracleMap.PageSize == 0 && silicon.Vector != Page),
-        new(Maker.Any, "a far CALL from 16-bit code to 64-bit code", "never comes back from Linux's single-step trap", "completes",
+        new(Maker.Any, "a far CALL from 16-bit or 32-bit code to 64-bit code", "never comes back from Linux's single-step trap", "completes",
             "a matter of the method, not of the processor",
-            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord _) => slot.Mode == CodeMode.Bits16
-                && slot.Instruction.FlowControl == FlowControl.IndirectCall && silicon.Vector == Outcome.WorkerDied),
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord _) => slot.Mode != CodeMode.Bits64
+                && slot.Instruction.FlowControl is FlowControl.IndirectCall or FlowControl.Call && silicon.Vector == Outcome.WorkerDied),
         new(Maker.Any, "undefined encodings that run past 15 bytes or past the end of the code",
             "#UD as soon as nothing can make it defined, or the whole is fetched first (#GP or #PF)", "the same, at other bytes",
             "SDM 3A table 6-2 gives both the same priority",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsInvalid
                 && ((ours.Vector == Undefined && EndsEarly(slot, in silicon)) || (silicon.Vector == Undefined && EndsEarly(slot, in ours)))),
-        new(Maker.Any, "a far CALL from 64-bit code to compatibility mode whose stack faults", "the pushes use ESP", "the pushes use RSP",
+        new(Maker.Any, "a far CALL that leaves or enters 64-bit code and whose stack faults", "the pushes go by the new mode",
+            "the pushes go by the old mode",
             "SDM 2A CALL and APM 3 CALL (Far) do not say which stack width the pushes use",
-            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Mode == CodeMode.Bits64
-                && slot.Instruction.IsCallFarIndirect && ours.Vector is StackFault or Page),
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours)
+                => (slot.Instruction.IsCallFarIndirect || slot.Instruction.IsCallFar) && (slot.Mode == CodeMode.Bits64 ? ours.Vector is StackFault or Page : silicon.Vector == Page && silicon.Address <= ushort.MaxValue)),
         new(Maker.Amd, "FS or GS base plus a non-canonical offset that together are canonical", "#GP", "#PF or success", "SDM 1 3.3.7.1: the linear address counts",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => silicon.Vector == General && ours.Vector == Page
                 && slot.Instruction.MemorySegment is Register.FS or Register.GS),

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Hv.Conformance.Campaigns.Cases;
 using Hv.Conformance.Campaigns.Execution;
 using Hv.Conformance.Campaigns.Forms;
@@ -12,6 +13,7 @@ public sealed class DifferenceCollector
     private readonly CaseRunner _runner;
     private readonly CampaignResult _result;
     private readonly List<(CodeSlot Slot, CaseRecord Input, string Difference, VendorDifference? Known)> _pending = [];
+    private readonly List<(CodeSlot Slot, CaseRecord Input)> _suspects = [];
 
     /// <summary>Listens to <paramref name="runner"/>.</summary>
     public DifferenceCollector(CaseRunner runner, CampaignResult result)
@@ -20,6 +22,9 @@ public sealed class DifferenceCollector
         _result = result;
         runner.OnDifference = (index, difference) =>
         {
+            if (difference.StartsWith(CaseRunner.OutsideWindow, StringComparison.Ordinal) && _suspects.Count == 0)
+                for (int i = 0; i <= index; i++)
+                    _suspects.Add((runner.SlotOf(i), runner.Native.Inputs[i]));
             CodeSlot slot = runner.SlotOf(index);
             if (_result.Note(slot.Instruction.Mnemonic.ToString(), Comparison.Kind(difference), KeptPerKind, KeptPerInstruction))
                 _pending.Add((slot, runner.Native.Inputs[index], difference, null));
@@ -34,6 +39,8 @@ public sealed class DifferenceCollector
     /// <summary>Minimises what the batch has left.</summary>
     public void Flush()
     {
+        if (_suspects.Count > 0)
+            Attribute();
         foreach ((CodeSlot slot, CaseRecord input, string difference, VendorDifference? known) in _pending)
         {
             Finding finding = Minimiser.Reduce(_runner, slot, input, difference, known);
@@ -44,5 +51,20 @@ public sealed class DifferenceCollector
         }
 
         _pending.Clear();
+    }
+
+    /// <summary>Runs the cases of a batch one by one, to find those that wrote outside the window on one side only.</summary>
+    private void Attribute()
+    {
+        int found = 0;
+        for (int i = 0; i < _suspects.Count && found < KeptPerKind; i++)
+        {
+            if (_runner.RunOne(_suspects[i].Slot, in CollectionsMarshal.AsSpan(_suspects)[i].Input, out _, out _) is not { } difference)
+                continue;
+            found++;
+            _pending.Add((_suspects[i].Slot, _suspects[i].Input, difference, null));
+        }
+
+        _suspects.Clear();
     }
 }
