@@ -22,7 +22,7 @@ internal static unsafe class ConversionHandlers
         nint source = TSource.Locate(ref s, ref op, p, size, Shape<TShape>.IsAligned(size));
         if (source == 0 || !TryVector<TLane, TShape>(ref s, ref op, p, source))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>CVTSS2SD, CVTSI2SD and their like: one lane, merged into the first source.</summary>
@@ -44,7 +44,7 @@ internal static unsafe class ConversionHandlers
         }
 
         Merge<T, TShape>(ref s, ref op, result);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>CVTSD2SI and its like: one lane to a general register.</summary>
@@ -65,7 +65,7 @@ internal static unsafe class ConversionHandlers
         }
 
         W64.Set(ref s, op.Reg, result);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>Converts one lane, by the host where that is proven right.</summary>
@@ -109,7 +109,7 @@ internal static unsafe class ConversionHandlers
     {
         if (!TryScalar<TLane, T, TShape>(ref s, ref op, p, value))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -117,7 +117,7 @@ internal static unsafe class ConversionHandlers
     {
         if (!TryGeneral<TLane>(ref s, ref op, p, value))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -47,7 +47,7 @@ internal static unsafe class FlagComparisons
 
         Flags.Ordered(ref s, FloatHandlers.Covers<T, SseScalar>(Vector128.Equals(a, b)),
             FloatHandlers.Covers<T, SseScalar>(Vector128.LessThan(a, b)));
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -55,7 +55,7 @@ internal static unsafe class FlagComparisons
     {
         if (!TryRest<TNan, T>(ref s, ref op, p, second))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -46,7 +46,7 @@ internal static unsafe class FloatHandlers
         }
 
         Store<T, TShape>(ref s, op.Reg, first, low, high);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>What the handler leaves, called in tail position so that the handler need not save registers. It must not be inlined, but a method that
@@ -58,7 +58,7 @@ internal static unsafe class FloatHandlers
     {
         if (!TryRest<TOperation, T, TShape>(ref s, ref op, p, second))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>Exact results under an ordinary MXCSR, then everything else in software. False: the exception is recorded.</summary>

@@ -82,7 +82,7 @@ internal static unsafe class FusedHandlers
         }
 
         FloatHandlers.Store<T, TShape>(ref s, op.Reg, first, low, high);
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.NextFused(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
@@ -92,7 +92,7 @@ internal static unsafe class FusedHandlers
     {
         if (!TryRest<TSigns, T, TShape>(ref s, ref op, p, multiplicand, multiplier, addend))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.NextFused(ref s, ref op, p);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

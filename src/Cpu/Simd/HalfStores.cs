@@ -18,7 +18,7 @@ internal static class HalfStores
     {
         if (!TryRun<TShape>(ref s, ref op, p))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>One lane.</summary>

@@ -31,7 +31,7 @@ internal static class MmxConversions
                 return;
         }
 
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     /// <summary>CVTPS2PI, CVTPD2PI and their truncating forms.</summary>
@@ -48,7 +48,7 @@ internal static class MmxConversions
         MmxRegister.Finish(ref s);
         if (!TryToMmx<TLane>(ref s, ref op, p, source))
             return;
-        Threading.Next(ref s, ref op, p);
+        VectorThreading.Next(ref s, ref op, p);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

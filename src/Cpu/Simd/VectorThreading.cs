@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 using Hv.Cpu.Decode;
 using Hv.Cpu.Execute;
 using Hv.Cpu.State;
@@ -15,6 +17,17 @@ internal static class VectorThreading
     internal static void Next(ref CpuState s, ref Op op, Processor p)
     {
         if (Vector128.IsHardwareAccelerated)
+            Threading.Next(ref s, ref op, p);
+        else
+            p.LeaveAfter(ref s, ref op);
+    }
+
+    /// <summary>As <see cref="Next"/>, after a fused multiply-add, which .NET computes lane by lane in memory on a host without that
+    /// instruction.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void NextFused(ref CpuState s, ref Op op, Processor p)
+    {
+        if (Fma.IsSupported || AdvSimd.IsSupported)
             Threading.Next(ref s, ref op, p);
         else
             p.LeaveAfter(ref s, ref op);

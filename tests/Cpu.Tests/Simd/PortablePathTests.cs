@@ -7,7 +7,7 @@ namespace Hv.Cpu.Tests.Simd;
 /// tested on machines that have them.</summary>
 public sealed class PortablePathTests
 {
-    private const string Switch = "DOTNET_EnableHWIntrinsic";
+    private const string Switch = "DOTNET_EnableHWIntrinsic", AvxSwitch = "DOTNET_EnableAVX";
 
     [Theory]
     [InlineData(nameof(VectorOperationTests))]
@@ -21,7 +21,20 @@ public sealed class PortablePathTests
     public void Operations_are_right_without_the_hosts_vector_instructions(string tests)
     {
         Assert.SkipWhen(Environment.GetEnvironmentVariable(Switch) == "0", "this is the process without vector instructions");
-        (int code, string output) = Run("-class", $"{typeof(PortablePathTests).Namespace}.{tests}");
+        (int code, string output) = Run(Switch, "-class", $"{typeof(PortablePathTests).Namespace}.{tests}");
+        Assert.True(code == 0, output);
+    }
+
+    /// <summary>In between: a host with SSE alone, whose vectors of 256 bits and fused operations .NET computes in memory.</summary>
+    [Theory]
+    [InlineData(nameof(HostStackTests), nameof(HostStackTests.No_vector_handler_grows_the_stack))]
+    [InlineData("Simd." + nameof(VectorOperationTests), "*")]
+    [InlineData("Simd." + nameof(FastPathTests), "*")]
+    public void Handlers_are_right_and_keep_the_stack_on_a_host_without_AVX(string tests, string method)
+    {
+        Assert.SkipWhen(Environment.GetEnvironmentVariable(AvxSwitch) == "0", "this is the process without AVX");
+        Assert.SkipWhen(Environment.GetEnvironmentVariable(Switch) == "0", "this is the process without vector instructions");
+        (int code, string output) = Run(AvxSwitch, "-method", $"{typeof(HostStackTests).Namespace}.{tests}.{method}");
         Assert.True(code == 0, output);
     }
 
@@ -34,11 +47,11 @@ public sealed class PortablePathTests
             return;
         }
 
-        (int code, string output) = Run("-method", $"{typeof(PortablePathTests).FullName}.{nameof(The_runtimes_switch_works)}");
+        (int code, string output) = Run(Switch, "-method", $"{typeof(PortablePathTests).FullName}.{nameof(The_runtimes_switch_works)}");
         Assert.True(code == 0, output);
     }
 
-    private static (int Code, string Output) Run(params ReadOnlySpan<string> arguments)
+    private static (int Code, string Output) Run(string off, params ReadOnlySpan<string> arguments)
     {
         string assembly = typeof(PortablePathTests).Assembly.Location;
         var start = new ProcessStartInfo(Path.Combine(Path.GetDirectoryName(Environment.ProcessPath)!, "dotnet"))
@@ -54,7 +67,7 @@ public sealed class PortablePathTests
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
         start.ArgumentList.Add("-noColor");
-        start.Environment[Switch] = "0";
+        start.Environment[off] = "0";
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();

@@ -121,7 +121,8 @@ internal static class VectorCases
         {
             int at = Enumerable.Range(0, 8).MinBy(i => Element(a, i, 16, false));
             return Vector(16, i => i == 0 ? Element(a, at, 16, false) : i == 1 ? at : 0);
-        }) with { OursWide = null };
+        }) with
+        { OursWide = null };
         All["PHADDW"] = Binary<HorizontalAddWords>(Pairs(16, false, (x, y) => x + y));
         All["PHADDD"] = Binary<HorizontalAddDoublewords>(Pairs(32, false, (x, y) => x + y));
         All["PHADDSW"] = Binary<HorizontalAddSaturating>(Pairs(16, true, (x, y) => x + y));
@@ -229,7 +230,8 @@ internal static class VectorCases
         All["MOVSLDUP"] = Unary<DuplicateEvenSingles>(Select(32, (i, _) => (false, i & 2)));
         All["MOVSHDUP"] = Unary<DuplicateOddSingles>(Select(32, (i, _) => (false, i | 1)));
         All["INSERTPS"] = BinaryImmediate<InsertSingle>((a, b, imm) => Vector(32, i =>
-            (imm >> i & 1) != 0 ? 0 : i == (imm >> 4 & 3) ? Element(b, imm >> 6, 32, false) : Element(a, i, 32, false))) with { OursWide = null };
+            (imm >> i & 1) != 0 ? 0 : i == (imm >> 4 & 3) ? Element(b, imm >> 6, 32, false) : Element(a, i, 32, false))) with
+        { OursWide = null };
         All["PBLENDW"] = BinaryImmediate<BlendWords>(Select(16, (i, imm) => ((imm >> i & 1) != 0, i)));
         All["BLENDPS"] = BinaryImmediate<BlendDoublewords>(Select(32, (i, imm) => ((imm >> i & 1) != 0, i)), SelectWide(32, 4, (i, imm) =>
             ((imm >> i & 1) != 0, i)));
@@ -261,11 +263,13 @@ internal static class VectorCases
         Model none = (_, _, _) => [];
         All["VBROADCASTI128"] = Unary<BroadcastHalf>(none, (a, _, _) => [.. a[..16], .. a[..16]]) with { Ours = null };
         All["VPERMD"] = Binary<PermuteDoublewordsBy>(none, (a, b, _) => Vector(32, i =>
-            Element(b, (int)Element(a, i, 32, false) & 7, 32, false), 32)) with { Ours = null };
+            Element(b, (int)Element(a, i, 32, false) & 7, 32, false), 32)) with
+        { Ours = null };
         All["VPERMQ"] = UnaryImmediate<PermuteQuadwords>(none, SelectWide(64, 2, (i, imm) => (false, imm >> 2 * i & 3))) with { Ours = null };
         All["VPERM2I128"] = BinaryImmediate<PermuteHalves>(none, (a, b, imm) => [.. Half(a, b, imm), .. Half(a, b, imm >> 4)]) with { Ours = null };
         All["VINSERTI128"] = BinaryImmediate<InsertHalf>(none,
-            (a, b, imm) => (imm & 1) == 0 ? [.. b[..16], .. a[16..]] : [.. a[..16], .. b[..16]]) with { Ours = null };
+            (a, b, imm) => (imm & 1) == 0 ? [.. b[..16], .. a[16..]] : [.. a[..16], .. b[..16]]) with
+        { Ours = null };
     }
 
     private static byte[] Half(byte[] a, byte[] b, int control)
