@@ -98,7 +98,8 @@ public sealed class CampaignTests(Probed probed) : IClassFixture<Probed>
     [Fact]
     public void Every_form_of_x86_64_v3_is_in_the_model()
     {
-        string[] missing = [.. probed.Status.Where(s => s.Value == FormStatus.NotInModel && PromisedForms.Contains(s.Key)).Select(s => s.Key.ToString())];
+        string[] missing = [.. probed.Status.Where(s => s.Value == FormStatus.NotInModel && PromisedForms.Contains(s.Key))
+            .Select(s => s.Key.ToString())];
         Assert.Empty(missing);
         Assert.True(probed.Status.Keys.Count(PromisedForms.Contains) > 5500, "the list of forms has shrunk");
     }

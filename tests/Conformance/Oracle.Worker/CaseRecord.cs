@@ -12,7 +12,8 @@ public struct CaseRecord
 {
     public const int Size = 512 + ExtendedState.Size;
     public const int RipOffset = 128, RflagsOffset = 136, VectorOffset = 144, ErrorOffset = 152, AddressOffset = 160, CodeOffset = 168;
-    public const int CsOffset = 144, SsOffset = 146, DsOffset = 148, EsOffset = 150, HasExtendedOffset = 152, MemoryOffset = 192, ExtendedOffset = 512;
+    public const int CsOffset = 144, SsOffset = 146, DsOffset = 148, EsOffset = 150, HasExtendedOffset = 152;
+    public const int MemoryOffset = 192, ExtendedOffset = 512;
 
     /// <summary>RAX RCX RDX RBX RSP RBP RSI RDI R8..R15.</summary>
     [FieldOffset(0)] public Registers16 Registers;

@@ -51,7 +51,8 @@ public static class CaseText
     public static string Format(CodeSlot slot, in CaseRecord input, in CaseRecord result)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{(int)slot.Mode} {"jit"[(int)slot.Way]}{(slot.HasExtended ? "x" : "")} {Convert.ToHexStringLower(slot.Bytes)} ;");
+        text.Append(CultureInfo.InvariantCulture, $"{(int)slot.Mode} {"jit"[(int)slot.Way]}{(slot.HasExtended ? "x" : "")} " +
+            $"{Convert.ToHexStringLower(slot.Bytes)} ;");
         CaseRecord plain = Default(slot.Mode);
         AppendState(text, in plain, in input, slot.Way == EntryWay.Stepped ? 0x100ul : 0);
         if (slot.HasExtended)

@@ -25,7 +25,8 @@ public static class ElementKinds
         _ => ElementKind.Integer,
     };
 
-    /// <summary>The kind of the vector registers of an instruction: that of the memory operand it may have instead, else what its name says.</summary>
+    /// <summary>The kind of the vector registers of an instruction: that of the memory operand it may have instead, else what its name
+    /// says.</summary>
     public static ElementKind OfRegisters(Code code)
     {
         OpCodeInfo opcode = code.ToOpCode();

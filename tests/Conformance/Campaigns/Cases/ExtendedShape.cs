@@ -4,7 +4,8 @@ using Iced.Intel;
 
 namespace Hv.Conformance.Campaigns.Cases;
 
-/// <summary>Makes the x87, SSE and AVX state of a case: random control words, edge-biased values in what the instruction uses, noise elsewhere.</summary>
+/// <summary>Makes the x87, SSE and AVX state of a case: random control words, edge-biased values in what the instruction uses, noise
+/// elsewhere.</summary>
 public static class ExtendedShape
 {
     private const ushort MaskedControl = 0x7F, ExceptionBits = 0x3F, SummaryBits = 0x8080;

@@ -66,7 +66,8 @@ public static class ExtendedText
                 return true;
         }
 
-        if (name.Length < 2 || name[0] is not ('f' or 'y') || !int.TryParse(name[1..], NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+        if (name.Length < 2 || name[0] is not ('f' or 'y')
+            || !int.TryParse(name[1..], NumberStyles.None, CultureInfo.InvariantCulture, out int number)
             || number > (name[0] == 'f' ? 7 : 15))
             return false;
         if (name[0] == 'f')

@@ -54,7 +54,8 @@ public static class Minimiser
     }
 
     /// <summary>Register by register, then the control words.</summary>
-    private static void ReduceExtended(CaseRunner runner, CodeSlot slot, Goal wanted, ref CaseRecord input, ref CaseRecord silicon, ref string difference)
+    private static void ReduceExtended(CaseRunner runner, CodeSlot slot, Goal wanted, ref CaseRecord input, ref CaseRecord silicon,
+        ref string difference)
     {
         ExtendedState plain = ExtendedText.Default;
         for (int i = 0; i < 16; i++)

@@ -67,13 +67,14 @@ public sealed unsafe class SoftwareSide : IDisposable
         SecondPage.CopyTo(destination[OracleMap.PageSize..]);
     }
 
-    /// <summary>Executes from <paramref name="input"/>: one instruction, or all until the jump at <paramref name="stop"/>, or until a fault.</summary>
+    /// <summary>Executes from <paramref name="input"/>: one instruction, or all until the jump at <paramref name="stop"/>, or until a
+    /// fault.</summary>
     /// <param name="input">The state to start from.</param>
     /// <param name="disturbsSegments">Whether the case may change segment registers.</param>
     /// <param name="output">The state reached.</param>
     /// <param name="stop">RIP after the code.</param>
-    /// <param name="runsOn">Whether the code is a block, or a repeated string instruction, which takes several pieces: it runs on into the jump behind
-    /// it, whose target is not mapped.</param>
+    /// <param name="runsOn">Whether the code is a block, or a repeated string instruction, which takes several pieces: it runs on into the jump
+    /// behind it, whose target is not mapped.</param>
     public void Execute(in CaseRecord input, bool disturbsSegments, ref CaseRecord output, ulong stop, bool runsOn)
     {
         ref CpuState s = ref _processor.State;
@@ -151,7 +152,8 @@ public sealed unsafe class SoftwareSide : IDisposable
     private struct Witness : IVirtualization
     {
         public readonly bool Intercepts(Processor processor, ref CpuEvent e) =>
-            e.Kind is CpuEventKind.Exception or CpuEventKind.TripleFault or CpuEventKind.GuestPhysicalAccess or CpuEventKind.PortIo or CpuEventKind.StringIo;
+            e.Kind is CpuEventKind.Exception or CpuEventKind.TripleFault or CpuEventKind.GuestPhysicalAccess or CpuEventKind.PortIo
+                or CpuEventKind.StringIo;
 
         public readonly bool TranslateGuestPhysical(ulong address, GuestAccess access, out Gpa host, out bool writable)
         {

@@ -124,7 +124,8 @@ public static class FormBytes
     private static int Tail(OpCodeInfo o, Prng random, Span<byte> b, int n)
     {
         for (int i = 0; i < o.OpCount; i++)
-            if (o.GetOpKind(i) is OpCodeOperandKind.r8_opcode or OpCodeOperandKind.r16_opcode or OpCodeOperandKind.r32_opcode or OpCodeOperandKind.r64_opcode
+            if (o.GetOpKind(i) is OpCodeOperandKind.r8_opcode or OpCodeOperandKind.r16_opcode or OpCodeOperandKind.r32_opcode
+                or OpCodeOperandKind.r64_opcode
                 or OpCodeOperandKind.sti_opcode)
                 b[n - 1] |= (byte)random.Below(8);
         int modRm = n;

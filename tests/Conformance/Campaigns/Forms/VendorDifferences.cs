@@ -51,7 +51,8 @@ public static class VendorDifferences
         new(Maker.Amd, "far CALL and JMP through memory with REX.W", "REX.W is ignored: a 16:32 pointer", "a 16:64 pointer",
             "SDM 2A CALL, JMP (REX.W FF /3, /5: m16:64); APM 3 CALL (Far), JMP (Far)",
             (CodeSlot slot, in CaseRecord _, in CaseRecord _, in CaseRecord _) => slot.Instruction.Code is Code.Call_m1664 or Code.Jmp_m1664),
-        new(Maker.Amd, "MOVSXD of 16 bits from memory", "reads 4 bytes", "reads 2 bytes", "SDM 2B MOVSX/MOVSXD (MOVSXD r16, r/m16); APM 3 MOVSXD (reg/mem32)",
+        new(Maker.Amd, "MOVSXD of 16 bits from memory", "reads 4 bytes", "reads 2 bytes",
+            "SDM 2B MOVSX/MOVSXD (MOVSXD r16, r/m16); APM 3 MOVSXD (reg/mem32)",
             (CodeSlot slot, in CaseRecord _, in CaseRecord _, in CaseRecord _) => slot.Instruction.Code == Code.Movsxd_r16_rm16
                 && slot.Instruction.Op1Kind == OpKind.Memory),
         new(Maker.Amd, "an access that is both misaligned (RFLAGS.AC) and not translated", "#AC", "#PF",
@@ -63,7 +64,8 @@ public static class VendorDifferences
             "SDM 2B RET, 2A IRET: the selector is checked first; APM 3 RET (Far), IRET pop first",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => IsFarReturn(slot)
                 && silicon.Vector is Page or StackFault or Alignment && ours.Vector is General or StackFault),
-        new(Maker.Any, "a far return or IRET that faults on one of several words of its stack", "CR2 is that of the word it reads first: CS or the flags",
+        new(Maker.Any, "a far return or IRET that faults on one of several words of its stack",
+            "CR2 is that of the word it reads first: CS or the flags",
             "CR2 is that of the lowest word",
             "SDM and APM fix no order of the reads of one instruction",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => IsFarReturn(slot)
@@ -83,7 +85,8 @@ public static class VendorDifferences
             "SDM 3A 6.3: where the limit is FFFFFFFFH, these accesses may or may not cause the exceptions; APM 2 4.12.3 has them",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Mode == CodeMode.Bits32
                 && ours.Vector is General or StackFault && ours.ErrorCode == 0
-                && ((silicon.Vector == Page && silicon.Address - WrapStart < WrapSize) || (silicon.Vector == Page && silicon.Address < WrapSize) || silicon.Vector == Alignment)),
+                && ((silicon.Vector == Page && (silicon.Address - WrapStart < WrapSize || silicon.Address < WrapSize))
+                    || silicon.Vector == Alignment)),
         new(Maker.Intel, "a vector operand that is misaligned and beyond the limit of the stack segment", "#GP of the misalignment",
             "#SS of the limit", "SDM 3A table 6-2 gives both the same priority",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.HasExtended && slot.Mode != CodeMode.Bits64
@@ -105,8 +108,10 @@ public static class VendorDifferences
             "the pushes go by the old mode",
             "SDM 2A CALL and APM 3 CALL (Far) do not say which stack width the pushes use",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours)
-                => (slot.Instruction.IsCallFarIndirect || slot.Instruction.IsCallFar) && (slot.Mode == CodeMode.Bits64 ? ours.Vector is StackFault or Page : silicon.Vector == Page && silicon.Address <= ushort.MaxValue)),
-        new(Maker.Amd, "FS or GS base plus a non-canonical offset that together are canonical", "#GP", "#PF or success", "SDM 1 3.3.7.1: the linear address counts",
+                => (slot.Instruction.IsCallFarIndirect || slot.Instruction.IsCallFar)
+                && (slot.Mode == CodeMode.Bits64 ? ours.Vector is StackFault or Page : silicon.Vector == Page && silicon.Address <= ushort.MaxValue)),
+        new(Maker.Amd, "FS or GS base plus a non-canonical offset that together are canonical", "#GP", "#PF or success",
+            "SDM 1 3.3.7.1: the linear address counts",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => silicon.Vector == General && ours.Vector == Page
                 && slot.Instruction.MemorySegment is Register.FS or Register.GS),
         new(Maker.Any, "a far transfer from 64-bit code to compatibility mode", "RSP's upper half is cleared", "the upper halves stay",
@@ -119,7 +124,8 @@ public static class VendorDifferences
             "the fault of the operand whose segment check fails", "SDM and APM fix no order of two operands",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => silicon.Vector < 32 && ours.Vector < 32
                 && silicon.Rip == ours.Rip
-                && slot.Instruction.Mnemonic is Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsd or Mnemonic.Movsq or Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd or Mnemonic.Cmpsq),
+                && slot.Instruction.Mnemonic is Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsd or Mnemonic.Movsq
+                    or Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd or Mnemonic.Cmpsq),
         new(Maker.Any, "XSAVE and XRSTOR that ask for state which the host has enabled", "more is saved or loaded", "x87, SSE and AVX state only",
             "SDM 1 13.3: what XCR0 has enabled",
             (CodeSlot slot, in CaseRecord input, in CaseRecord _, in CaseRecord _) => (input.Registers[0] & OperandState.HostComponents) != 0
@@ -147,7 +153,8 @@ public static class VendorDifferences
         return null;
     }
 
-    /// <summary>E8, E9 or 0F 80..8F after prefixes: with a 32-bit displacement it may be too long for Iced, and with a 16-bit one it is not.</summary>
+    /// <summary>E8, E9 or 0F 80..8F after prefixes: with a 32-bit displacement it may be too long for Iced, and with a 16-bit one it is
+    /// not.</summary>
     private static bool HasBranchOpcode(CodeSlot slot)
     {
         ReadOnlySpan<byte> rest = slot.Bytes.AsSpan().TrimStart(_prefixes);
@@ -156,7 +163,8 @@ public static class VendorDifferences
 
     /// <summary>The fault of fetching too much: the 16th byte, the end of a 16-bit segment, a missing page.</summary>
     private static bool EndsEarly(CodeSlot slot, in CaseRecord result) =>
-        (result.Vector == General && (slot.Bytes.Length >= 15 || slot.Mode == CodeMode.Bits16)) || (result.Vector == Page && (result.ErrorCode & Fetch) != 0);
+        (result.Vector == General && (slot.Bytes.Length >= 15 || slot.Mode == CodeMode.Bits16))
+            || (result.Vector == Page && (result.ErrorCode & Fetch) != 0);
 
     private static bool SameRegisters(in CaseRecord a, in CaseRecord b, ulong mask)
     {

@@ -64,7 +64,8 @@ public static class ConformanceReport
         text.AppendLine("\n## Where makers' processors differ\n\nA differing case of one of these kinds is counted here and not as a " +
             "difference.\n\n| what | whose processors | do | hv | manuals | cases |\n|---|---|---|---|---|---|");
         foreach (VendorDifference difference in VendorDifferences.All)
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {difference.What} | {Whose(difference.Maker)} | {difference.Silicon} | {difference.Ours} | " +
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {difference.What} | {Whose(difference.Maker)} | {difference.Silicon} | " +
+                $"{difference.Ours} | " +
                 $"{difference.Citation} | {runs.Sum(r => r.VendorDifferences.GetValueOrDefault(difference.What)):N0} |");
     }
 
