@@ -15,8 +15,9 @@ public sealed unsafe class NativeOracle : IDisposable
     /// <summary>The most cases of one batch.</summary>
     public const int Capacity = WorkerLayout.Capacity;
 
-    /// <summary>How long a batch may take before its case counts as one that does not end.</summary>
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2);
+    /// <summary>How much processor time a batch may take before its case counts as one that does not end, and how much time at all: a busy machine
+    /// makes no case endless.</summary>
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2), _mostPatience = TimeSpan.FromMinutes(2);
 
     private readonly string _sharedPath, _executablePath;
     private readonly MemoryMappedFile _file;
@@ -25,6 +26,8 @@ public sealed unsafe class NativeOracle : IDisposable
     private readonly Timer _watchdog;
     private readonly byte[] _answer = new byte[1];
     private Process? _worker;
+    private TimeSpan _timeBefore;
+    private long _waitedSince;
     private Stream? _input, _output;
 
     /// <summary>Makes the shared file and the worker's executable and starts the first worker.</summary>
@@ -48,7 +51,7 @@ public sealed unsafe class NativeOracle : IDisposable
         _shared = pointer;
         for (int i = 0; i < OracleMap.ReadOnlySize; i++)
             _shared[WorkerLayout.ReadOnlyOffset + i] = OracleMap.ReadOnlyByte(i);
-        _watchdog = new Timer(_ => KillWorker());
+        _watchdog = new Timer(_ => Watch());
         StartWorker();
     }
 
@@ -165,7 +168,9 @@ public sealed unsafe class NativeOracle : IDisposable
 
     private bool Answered()
     {
-        _watchdog.Change(_patience, Timeout.InfiniteTimeSpan);
+        _timeBefore = WorkerTime;
+        _waitedSince = Stopwatch.GetTimestamp();
+        _watchdog.Change(_patience, _patience);
         try
         {
             return _output!.Read(_answer, 0, 1) == 1;
@@ -210,6 +215,20 @@ public sealed unsafe class NativeOracle : IDisposable
 
         _input = _worker.StandardInput.BaseStream;
         _output = _worker.StandardOutput.BaseStream;
+    }
+
+    /// <summary>Ends a worker that has spent its batch's time. Called by the timer while a batch runs.</summary>
+    private void Watch()
+    {
+        try
+        {
+            if (WorkerTime - _timeBefore >= _patience || Stopwatch.GetElapsedTime(_waitedSince) >= _mostPatience)
+                KillWorker();
+        }
+        catch (InvalidOperationException)
+        {
+            // It has ended by itself.
+        }
     }
 
     private void KillWorker()
