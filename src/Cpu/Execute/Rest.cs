@@ -145,7 +145,8 @@ internal static class RestHandlers
             return;
         }
 
-        ulong upper = Operand.ReadAt<TW>(ref s, ref op, p, p.LinearOrPoison(ref s, ref op, segment, offset + (ulong)bytes, bytes, false));
+        ulong upper = Operand.ReadAt<TW>(ref s, ref op, p, p.LinearOrPoison(ref s, ref op, segment,
+            System.OpAccess.Advance(ref op, offset, bytes), bytes, false));
         if (s.Attention != 0)
             return;
         if (index > (long)TW.SignExtend(upper))

@@ -65,12 +65,12 @@ public static class VendorDifferences
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => IsFarReturn(slot)
                 && silicon.Vector is Page or StackFault or Alignment && ours.Vector is General or StackFault),
         new(Maker.Any, "a far return or IRET that faults on one of several words of its stack",
-            "CR2 is that of the word it reads first: CS or the flags",
-            "CR2 is that of the lowest word",
+            "the fault is that of the word it reads first: CS or the flags",
+            "the fault is that of the lowest word",
             "SDM and APM fix no order of the reads of one instruction",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => IsFarReturn(slot)
-                && silicon.Vector == Page && ours.Vector == Page && silicon.ErrorCode == ours.ErrorCode && silicon.Rip == ours.Rip
-                    && silicon.Address - ours.Address + 40 < 80),
+                && silicon.Rip == ours.Rip && silicon.Vector is Page or StackFault or Alignment && ours.Vector is Page or StackFault or Alignment
+                && (silicon.Vector != ours.Vector || (silicon.ErrorCode == ours.ErrorCode && (uint)(silicon.Address - ours.Address) + 40 < 80))),
         new(Maker.Any, "a far CALL that faults on its target", "the return address is on the stack already", "nothing is written",
             "SDM 2A CALL and APM 3 CALL (Far) fix no order of the pushes and the check",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => (slot.Instruction.IsCallFar
