@@ -17,7 +17,7 @@ public sealed unsafe class NativeOracle : IDisposable
 
     /// <summary>How much processor time a batch may take before its case counts as one that does not end, and how much time at all: a busy machine
     /// makes no case endless.</summary>
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2), _mostPatience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2), _mostPatience = TimeSpan.FromSeconds(10);
 
     private readonly string _sharedPath, _executablePath;
     private readonly MemoryMappedFile _file;
