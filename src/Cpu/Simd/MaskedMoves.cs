@@ -4,6 +4,7 @@ using System.Runtime.Intrinsics;
 using Hv.Cpu.Decode;
 using Hv.Cpu.Execute;
 using Hv.Cpu.State;
+using Hv.Cpu.System;
 
 namespace Hv.Cpu.Simd;
 
@@ -36,7 +37,7 @@ internal static class MaskedMoves
     internal static void StoreBytes(ref CpuState s, ref Op op, Processor p)
     {
         ulong offset = p.EffectiveAddress(ref s, ref op);
-        if (!p.TryProbeQuadword(ref s, ref op, offset + 8) || !p.TryProbeQuadword(ref s, ref op, offset)
+        if (!p.TryProbeQuadword(ref s, ref op, OpAccess.Advance(ref op, offset, 8)) || !p.TryProbeQuadword(ref s, ref op, offset)
             || !Write<W8>(ref s, ref op, p, VectorRegister.Ymm(ref s, op.Reg), VectorRegister.Ymm(ref s, op.Rm), 16))
             return;
         VectorThreading.Next(ref s, ref op, p);
