@@ -69,8 +69,15 @@ public sealed unsafe class NativeOracle : IDisposable
     {
         get
         {
-            _worker!.Refresh();
-            return _worker.HasExited ? TimeSpan.Zero : _worker.TotalProcessorTime;
+            try
+            {
+                _worker!.Refresh();
+                return _worker.HasExited ? TimeSpan.Zero : _worker.TotalProcessorTime;
+            }
+            catch (Exception e) when (e is Win32Exception or InvalidOperationException)
+            {
+                return TimeSpan.Zero;   // it has ended since it was asked
+            }
         }
     }
 
@@ -118,14 +125,18 @@ public sealed unsafe class NativeOracle : IDisposable
         while (!Answered())
         {
             Deaths++;
-            int victim = (int)Field(WorkerLayout.DoneField);
+            // A worker that cannot be heard any more may live on.
+            if (!_worker!.WaitForExit(_patience))
+                KillWorker();
+            LastExitCode = _worker.ExitCode;
+            int victim = (int)Field(WorkerLayout.DoneField), count = (int)Field(WorkerLayout.CountField);
+            StartWorker();
+            if (victim >= count)
+                return;   // it died between its last case and its answer
             Outputs[victim] = Inputs[victim];
             Outputs[victim].Vector = Outcome.WorkerDied;
             Field(WorkerLayout.DoneField) = victim + 1;
-            _worker!.WaitForExit();
-            LastExitCode = _worker.ExitCode;
-            StartWorker();
-            if (victim + 1 == Field(WorkerLayout.CountField))
+            if (victim + 1 == count)
                 return;
             Command();
         }

@@ -11,8 +11,6 @@ public static class CampaignCommands
     // An operand campaign aims at completion; random bytes mostly fault.
     private const double OperandsComplete = 0.6, EncodingsComplete = 0.1, BlocksComplete = 0.3;
 
-    private static readonly TimeSpan _progress = TimeSpan.FromSeconds(30);
-
     /// <summary>Every form with edge-biased operands.</summary>
     public static int Operands(Options options) => Run(options, OperandsComplete,
         (limits, status, result) => new OperandCampaign(limits, status, result).Run());
@@ -43,15 +41,24 @@ public static class CampaignCommands
         SkippedExtensions(status);
         var result = new CampaignResult();
         CampaignLimits limits = options.Limits;
+        var journal = new FindingJournal(result, options.Keep ? Path.Combine(options.Recorded, $"{options.Command}.found") : null);
         TimeSpan before = Environment.CpuUsage.TotalTime;
-        using (new Timer(_ => Console.Error.WriteLine($"{limits.Elapsed:hh\\:mm\\:ss} {result.Tally.Cases:N0} cases, " +
-            $"{result.Tally.Differences:N0} differences"), null, _progress, _progress))
-            campaign(limits, status, result);
+        string? wrong = AttendedRun.Run(limits, result, () => campaign(limits, status, result));
         double seconds = limits.Elapsed.TotalSeconds;
         double processorSeconds = (Environment.CpuUsage.TotalTime - before + result.WorkerTime).TotalSeconds;
         Print(result, seconds, processorSeconds);
+        if (wrong is not null)
+        {
+            Console.Error.WriteLine($"hv-conformance: {wrong}");
+            return CommandLine.Degenerate;
+        }
+
         if (options.Keep)
+        {
             Keep(options, status, result, seconds, processorSeconds);
+            journal.Forget();
+        }
+
         if (options.Instruction is null && options.Group is null && result.Tally.Degenerate(leastCompleted) is { } reason)
         {
             Console.Error.WriteLine($"hv-conformance: degenerate: {reason}");
@@ -122,7 +129,7 @@ public static class CampaignCommands
         record.Save(Path.Combine(options.Recorded, $"{options.Command}.run.json"));
         if (result.Findings.Count > 0)
             File.AppendAllLines(Path.Combine(options.Recorded, "findings.cases"), result.Findings.Where(f => f.Mnemonic != "block")
-                .SelectMany(f => (string[])[$"% {f.Instruction}: {f.Difference}", f.Line]));
+                .SelectMany(f => f.AsRecorded()));
     }
 
     private static Dictionary<string, int> CountByFeature(Dictionary<Form, FormStatus> status, Func<KeyValuePair<Form, FormStatus>, bool> wanted) =>

@@ -12,7 +12,12 @@ public sealed class CaseRunner : IDisposable
     private readonly CaseRecord[] _ours = new CaseRecord[NativeOracle.Capacity];
     private readonly CodeSlot[] _slots = new CodeSlot[NativeOracle.Capacity];
     private readonly byte[] _data = new byte[OracleMap.DataSize];
+    private const int MostDeaths = 2;
     private int _count;
+
+    // What this thread does, for Doing: the case that hv executes, or Waiting.
+    private const int Waiting = -1;
+    private volatile int _executing = Waiting;
 
     /// <summary>Starts both sides.</summary>
     public CaseRunner(IPerturbation? perturbation = null) => Perturbation = perturbation;
@@ -72,10 +77,12 @@ public sealed class CaseRunner : IDisposable
         ReadOnlySpan<CaseRecord> inputs = Native.Inputs;
         for (int i = 0; i < _count; i++)
         {
+            _executing = i;
             Software.Execute(in inputs[i], _slots[i].DisturbsSegments, ref _ours[i], _slots[i].EndRip, _slots[i].Repeats);
             Perturbation?.Apply(_slots[i], in inputs[i], ref _ours[i]);
         }
 
+        _executing = Waiting;
         Native.Wait();
         Span<CaseRecord> outputs = Native.Outputs;
         bool comparableMemory = true;
@@ -128,9 +135,10 @@ public sealed class CaseRunner : IDisposable
 
     private void RunAgain(List<(CodeSlot Slot, CaseRecord Input)> doubtful, Tally tally)
     {
+        int deaths = Native.Deaths;
         foreach ((CodeSlot slot, CaseRecord input) in doubtful)
         {
-            if (RunOne(slot, in input, out _, out _) is not { } difference)
+            if (Native.Deaths - deaths > MostDeaths || RunOne(slot, in input, out _, out _) is not { } difference)
             {
                 tally.Discarded++;
                 continue;
@@ -162,6 +170,14 @@ public sealed class CaseRunner : IDisposable
         silicon = Native.Outputs[0];
         ours = _ours[0];
         return found;
+    }
+
+    /// <summary>What the thread is doing, for a campaign that hangs. Called from another thread: good for a look only.</summary>
+    public string Doing()
+    {
+        int at = _executing;
+        return at == Waiting || _slots[at] is not { } slot ? $"a thread waits for the oracle, or compares ({Native.Deaths} workers died)"
+            : $"a thread executes {CaseText.Format(slot, in Native.Inputs[at], in Native.Inputs[at])}";
     }
 
     /// <inheritdoc/>

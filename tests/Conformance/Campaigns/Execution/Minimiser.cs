@@ -12,9 +12,11 @@ public static class Minimiser
     /// <param name="slot">The code.</param>
     /// <param name="input">The state.</param>
     /// <param name="difference">What differed.</param>
+    /// <param name="effort">What it may cost.</param>
     /// <param name="known">The kind of vendor difference it is, or null.</param>
-    public static Finding Reduce(CaseRunner runner, CodeSlot slot, CaseRecord input, string difference, VendorDifference? known = null)
+    public static Finding Reduce(CaseRunner runner, CodeSlot slot, CaseRecord input, string difference, Effort effort, VendorDifference? known = null)
     {
+        effort.Take(runner.Native.Deaths);
         string? now = runner.RunOne(slot, in input, out CaseRecord silicon, out _, known);
         if (now is null)
         {
@@ -23,7 +25,7 @@ public static class Minimiser
         }
 
         difference = now;
-        var wanted = new Goal(silicon.Vector, [.. Comparison.Kind(now).Split(' ')], known);
+        var wanted = new Goal(silicon.Vector, [.. Comparison.Kind(now).Split(' ')], known, effort);
         CaseRecord plain = CaseText.Default(slot.Mode);
         for (int i = 0; i < 16; i++)
         {
@@ -95,6 +97,8 @@ public static class Minimiser
     private static void Try(CaseRunner runner, CodeSlot slot, CaseRecord tried, Goal wanted, ref CaseRecord input, ref CaseRecord silicon,
         ref string difference)
     {
+        if (!wanted.Effort.Take(runner.Native.Deaths))
+            return;
         if (runner.RunOne(slot, in tried, out CaseRecord result, out _, wanted.Known) is not { } still || result.Vector != wanted.Vector
             || !wanted.Names.IsSupersetOf(Comparison.Kind(still).Split(' ')))
             return;
@@ -103,9 +107,10 @@ public static class Minimiser
         difference = still;
     }
 
-    /// <summary>What must stay: silicon's outcome, and nothing that did not differ before.</summary>
-    private sealed record Goal(uint Vector, HashSet<string> Names, VendorDifference? Known);
+    /// <summary>What must stay: silicon's outcome, and nothing that did not differ before; and what may be spent.</summary>
+    private sealed record Goal(uint Vector, HashSet<string> Names, VendorDifference? Known, Effort Effort);
 
-    private static Finding Word(CodeSlot slot, in CaseRecord input, in CaseRecord silicon, string difference) =>
+    /// <summary>Words a case as a finding, as it is.</summary>
+    public static Finding Word(CodeSlot slot, in CaseRecord input, in CaseRecord silicon, string difference) =>
         new(slot.Instruction.ToString(), slot.Instruction.Mnemonic.ToString(), CaseText.Format(slot, in input, in silicon), difference);
 }

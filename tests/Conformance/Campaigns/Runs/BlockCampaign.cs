@@ -106,7 +106,11 @@ public sealed class BlockCampaign
             alike = false;
             tally.Differences++;
             if (_result.Note("block", "", 20, 20))
-                _result.Keep(new Finding(Listing(slot), "block", CaseText.Format(slot, in native.Inputs[i], in silicon), difference));
+            {
+                var finding = new Finding(Listing(slot), "block", CaseText.Format(slot, in native.Inputs[i], in silicon), difference);
+                _result.Report(finding);
+                _result.Keep(finding);
+            }
         }
 
         _result.Add(tally, new Dictionary<string, long> { ["block"] = tally.Cases });

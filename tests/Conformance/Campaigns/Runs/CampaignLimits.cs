@@ -11,9 +11,17 @@ public sealed record CampaignLimits(ulong Seed, long MostCases, TimeSpan Time, i
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
 
+    private volatile bool _stopped;
+
+    /// <summary>Whether the campaign was told to end before its limits.</summary>
+    public bool IsStopped => _stopped;
+
     /// <summary>Time since the campaign began.</summary>
     public TimeSpan Elapsed => _clock.Elapsed;
 
+    /// <summary>Ends the campaign after the batches that run now.</summary>
+    public void Stop() => _stopped = true;
+
     /// <summary>Whether a limit is reached.</summary>
-    public bool Reached(long cases) => cases >= MostCases || _clock.Elapsed >= Time;
+    public bool Reached(long cases) => _stopped || cases >= MostCases || _clock.Elapsed >= Time;
 }

@@ -10,6 +10,7 @@ public sealed class CampaignResult
     private readonly SortedDictionary<string, long> _differences = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _kinds = [];
     private readonly List<Finding> _findings = [];
+    private readonly List<CaseRunner> _runners = [];
     private readonly Dictionary<string, List<Finding>> _examples = new(StringComparer.Ordinal);
 
     /// <summary>All cases.</summary>
@@ -29,6 +30,26 @@ public sealed class CampaignResult
 
     /// <summary>Some cases of each kind of <see cref="Forms.VendorDifferences"/> that came up.</summary>
     public IReadOnlyDictionary<string, List<Finding>> Examples => _examples;
+
+    /// <summary>Called for each finding as soon as there is one, before it is minimised, on the thread that has found it.</summary>
+    public Action<Finding>? OnFound { get; set; }
+
+    /// <summary>Names a thread's runner, for <see cref="Doing"/>.</summary>
+    public void Attend(CaseRunner runner)
+    {
+        lock (_gate)
+            _runners.Add(runner);
+    }
+
+    /// <summary>What each thread is doing, for a campaign that hangs.</summary>
+    public string Doing()
+    {
+        lock (_gate)
+            return string.Join("; ", _runners.Select(r => r.Doing()));
+    }
+
+    /// <summary>Tells of a finding that is not minimised yet.</summary>
+    public void Report(Finding finding) => OnFound?.Invoke(finding);
 
     /// <summary>Adds a batch's numbers.</summary>
     public void Add(Tally tally, IReadOnlyDictionary<string, long> cases)

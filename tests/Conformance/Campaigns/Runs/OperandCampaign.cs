@@ -43,6 +43,7 @@ public sealed class OperandCampaign
         Parallel.For(0, _limits.Threads, new ParallelOptions { MaxDegreeOfParallelism = _limits.Threads }, _ =>
         {
             using var runner = new CaseRunner(Perturbation);
+            _result.Attend(runner);
             Run(runner);
             _result.Add(runner.Native.WorkerTime);
         });
@@ -51,7 +52,7 @@ public sealed class OperandCampaign
     /// <summary>Runs batches on one thread.</summary>
     public void Run(CaseRunner runner)
     {
-        var collector = new DifferenceCollector(runner, _result);
+        var collector = new DifferenceCollector(runner, _result, _limits);
         var states = new OperandState(_limits.Seed);
         while (!_limits.Reached(_result.Tally.Cases) && !(StopAtFirst && _result.Tally.Differences > 0))
         {
