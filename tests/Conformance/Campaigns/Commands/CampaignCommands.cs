@@ -41,7 +41,8 @@ public static class CampaignCommands
         SkippedExtensions(status);
         var result = new CampaignResult();
         CampaignLimits limits = options.Limits;
-        var journal = new FindingJournal(result, options.Keep ? Path.Combine(options.Recorded, $"{options.Command}.found") : null);
+        var journal = new FindingJournal(result, options.Keep ? Path.Combine(options.Recorded,
+            $"{RunRecord.NameOf(options.Command, HostProcessor.Maker())}.found") : null);
         TimeSpan before = Environment.CpuUsage.TotalTime;
         string? wrong = AttendedRun.Run(limits, result, () => campaign(limits, status, result));
         double seconds = limits.Elapsed.TotalSeconds;
@@ -105,6 +106,7 @@ public static class CampaignCommands
             Campaign = options.Command,
             Date = DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm", System.Globalization.CultureInfo.InvariantCulture),
             Processor = HostProcessor.Name(),
+            Maker = HostProcessor.Maker(),
             Seed = options.Seed,
             Cases = result.Tally.Cases,
             Differences = result.Tally.Differences,
@@ -126,7 +128,7 @@ public static class CampaignCommands
             LeftOut = CountByFeature(status, s => s.Value is FormStatus.HostDependent or FormStatus.NotEncodable),
             UndefinedOnBoth = CountByFeature(status, s => s.Value == FormStatus.UndefinedOnBoth),
         };
-        record.Save(Path.Combine(options.Recorded, $"{options.Command}.run.json"));
+        record.Save(options.Recorded);
         if (result.Findings.Count > 0)
             File.AppendAllLines(Path.Combine(options.Recorded, "findings.cases"), result.Findings.Where(f => f.Mnemonic != "block")
                 .SelectMany(f => f.AsRecorded()));

@@ -34,13 +34,14 @@ public static class PlantedCommand
                 Campaign = options.Command,
                 Date = DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm", System.Globalization.CultureInfo.InvariantCulture),
                 Processor = HostProcessor.Name(),
+                Maker = HostProcessor.Maker(),
                 Seed = options.Seed,
                 Cases = caught.Count,
                 Differences = caught.Count - count,
                 Seconds = Math.Round(limits.Elapsed.TotalSeconds, 1),
                 Threads = options.Threads,
                 Planted = caught,
-            }.Save(Path.Combine(options.Recorded, "planted.run.json"));
+            }.Save(options.Recorded);
         }
 
         return count == caught.Count ? CommandLine.Agreed : CommandLine.Differed;

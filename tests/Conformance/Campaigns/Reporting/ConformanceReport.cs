@@ -35,12 +35,12 @@ public static class ConformanceReport
             $"have, or whose result is the host's own. {recordedCases:N0} recorded cases are replayed by the tests on every machine.\n");
         text.AppendLine("Outcomes on silicon:\n");
         foreach (RunRecord run in runs.Where(r => r.Outcomes.Count > 0))
-            text.AppendLine(CultureInfo.InvariantCulture, $"- {run.Campaign}: " +
+            text.AppendLine(CultureInfo.InvariantCulture, $"- {run.Campaign}, {Whose(run.Maker)}: " +
                 $"{string.Join(", ", run.Outcomes.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value:N0}"))}");
 
         Planted(text, runs);
         Makers(text, runs);
-        if (runs.FirstOrDefault(r => r.Campaign == "operands") is { } operands)
+        if (runs.Where(r => r.Campaign == "operands").MaxBy(r => r.Cases) is { } operands)
             Instructions(text, operands);
         Undefined(text);
         Excluded(text);
@@ -49,32 +49,43 @@ public static class ConformanceReport
 
     private static void Planted(StringBuilder text, IReadOnlyList<RunRecord> runs)
     {
-        if (runs.FirstOrDefault(r => r.Campaign == "planted") is not { } planted)
+        if (!runs.Any(r => r.Campaign == "planted"))
             return;
-        int caught = planted.Planted.Values.Count(c => c);
-        text.AppendLine(CultureInfo.InvariantCulture, $"\n## Planted faults\n\n{caught} of {planted.Planted.Count} known emulator faults, planted " +
-            $"one at a time, were caught ({planted.Date}, seed {planted.Seed}).");
-        foreach ((string name, bool found) in planted.Planted)
-            if (!found)
-                text.AppendLine(CultureInfo.InvariantCulture, $"- missed: {name}");
+        text.AppendLine("\n## Planted faults\n");
+        foreach (RunRecord planted in runs.Where(r => r.Campaign == "planted"))
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"- {planted.Planted.Values.Count(c => c)} of {planted.Planted.Count} known emulator faults, " +
+                $"planted one at a time, were caught on {planted.Processor} ({planted.Date}, seed {planted.Seed}).");
+            foreach ((string name, bool found) in planted.Planted)
+                if (!found)
+                    text.AppendLine(CultureInfo.InvariantCulture, $"  - missed: {name}");
+        }
     }
 
     private static void Makers(StringBuilder text, IReadOnlyList<RunRecord> runs)
     {
-        text.AppendLine("\n## Where makers' processors differ\n\nA differing case of one of these kinds is counted here and not as a " +
-            "difference.\n\n| what | whose processors | do | hv | manuals | cases |\n|---|---|---|---|---|---|");
+        Maker[] makers = [.. runs.Select(r => r.Maker).Distinct().Order()];
+        text.Append("\n## Where makers' processors differ\n\nA differing case of one of these kinds is counted here and not as a " +
+            "difference; the last columns count by the maker of the run's processor.\n\n| what | whose processors | do | hv | manuals |");
+        text.AppendJoin("", makers.Select(m => $" cases, {Whose(m)} |")).AppendLine();
+        text.Append("|---|---|---|---|---|").AppendJoin("", makers.Select(_ => "---|")).AppendLine();
         foreach (VendorDifference difference in VendorDifferences.All)
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {difference.What} | {Whose(difference.Maker)} | {difference.Silicon} | " +
-                $"{difference.Ours} | " +
-                $"{difference.Citation} | {runs.Sum(r => r.VendorDifferences.GetValueOrDefault(difference.What)):N0} |");
+        {
+            text.Append(CultureInfo.InvariantCulture, $"| {difference.What} | {Whose(difference.Maker, "both")} | {difference.Silicon} | " +
+                $"{difference.Ours} | {difference.Citation} |");
+            foreach (Maker maker in makers)
+                text.Append(CultureInfo.InvariantCulture,
+                    $" {runs.Where(r => r.Maker == maker).Sum(r => r.VendorDifferences.GetValueOrDefault(difference.What)):N0} |");
+            text.AppendLine();
+        }
     }
 
-    private static string Whose(Maker maker) => maker switch { Maker.Intel => "Intel's", Maker.Amd => "AMD's", _ => "both" };
+    private static string Whose(Maker maker, string any = "other") => maker switch { Maker.Intel => "Intel's", Maker.Amd => "AMD's", _ => any };
 
     private static void Instructions(StringBuilder text, RunRecord run)
     {
-        text.AppendLine(CultureInfo.InvariantCulture, $"\n## Instructions compared\n\nFrom the operand campaign of {run.Date}. A form is a row of " +
-            $"Iced's opcode table in one code mode (64, 32 or 16 bits).\n");
+        text.AppendLine(CultureInfo.InvariantCulture, $"\n## Instructions compared\n\nFrom the biggest operand campaign, of {run.Date}, on {run.Processor}. " +
+            $"A form is a row of Iced's opcode table in one code mode (64, 32 or 16 bits).\n");
         text.AppendLine("\"Left out\" are forms of the table below under \"Not compared\"; \"undefined\" are #UD on both sides.\n");
         text.AppendLine("| group (CPUID feature) | instructions | forms | compared | left out | undefined | cases | differences |");
         text.AppendLine("|---|---|---|---|---|---|---|---|");

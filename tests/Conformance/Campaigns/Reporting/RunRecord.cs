@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using Hv.Conformance.Campaigns.Forms;
 
 namespace Hv.Conformance.Campaigns.Reporting;
 
@@ -13,6 +15,9 @@ public sealed record RunRecord
 
     /// <summary>The machine's processor.</summary>
     public required string Processor { get; init; }
+
+    /// <summary>That processor's maker; Any for one that is neither.</summary>
+    public required Maker Maker { get; init; }
     public required ulong Seed { get; init; }
     public required long Cases { get; init; }
     public required long Differences { get; init; }
@@ -50,10 +55,15 @@ public sealed record RunRecord
     /// <summary>Planted faults by name, and whether they were caught.</summary>
     public Dictionary<string, bool> Planted { get; init; } = [];
 
-    private static readonly JsonSerializerOptions _json = new() { WriteIndented = true };
+    private static readonly JsonSerializerOptions _json = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter() } };
 
-    /// <summary>Writes the record.</summary>
-    public void Save(string path) => File.WriteAllText(path, JsonSerializer.Serialize(this, _json) + "\n");
+    /// <summary>The name, without directory and ending, of what one campaign keeps on one maker's processors.</summary>
+    public static string NameOf(string campaign, Maker maker) =>
+        $"{campaign}.{maker switch { Maker.Intel => "intel", Maker.Amd => "amd", _ => "other" }}";
+
+    /// <summary>Writes the record in place of the campaign's last one on this maker's processors.</summary>
+    public void Save(string directory) =>
+        File.WriteAllText(Path.Combine(directory, $"{NameOf(Campaign, Maker)}.run.json"), JsonSerializer.Serialize(this, _json) + "\n");
 
     /// <summary>Reads a record.</summary>
     public static RunRecord Load(string path) => JsonSerializer.Deserialize<RunRecord>(File.ReadAllText(path), _json)
