@@ -146,5 +146,13 @@ internal sealed class CommandLine
         name.StartsWith("--" + HypervisorOptions.Section + ":", StringComparison.OrdinalIgnoreCase)
         || name.StartsWith("--" + LogOptions.Section + ":", StringComparison.OrdinalIgnoreCase);
 
-    private string CommandName => Command switch { Command.Run => "run", Command.Backends => "backends", Command.Header => "header", _ => "demo" };
+    private string CommandName => Command switch
+    {
+        Command.Run => "run",
+        Command.Backends => "backends",
+        Command.Header => "header",
+        Command.Help => "help",
+        Command.Version => "version",
+        _ => "demo",
+    };
 }

@@ -63,6 +63,7 @@ public class CommandLineTests
         Assert.DoesNotContain("did you mean", Refusal("--completely-different"), StringComparison.Ordinal);
         Assert.Contains("not an option of demo", Refusal("demo", "--append", "x"), StringComparison.Ordinal);
         Assert.Contains("not an option of header", Refusal("header", "--json"), StringComparison.Ordinal);
+        Assert.Contains("version takes no argument 'x'", Refusal("version", "x"), StringComparison.Ordinal);
         Assert.Contains("needs a value: --memory SIZE", Refusal("run", "g", "--memory"), StringComparison.Ordinal);
         Assert.Contains("takes no value", Refusal("run", "g", "--summary=yes"), StringComparison.Ordinal);
         Assert.Contains("needs the guest's file", Refusal("run"), StringComparison.Ordinal);
