@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Hv.Core;
 using Hv.Core.Cpuid;
+using Hv.Core.Machine;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 
@@ -52,10 +53,15 @@ internal sealed class HypervisorOptionsValidator : IValidateOptions<HypervisorOp
     public ValidateOptionsResult Validate(string? name, HypervisorOptions options)
     {
         var failures = new List<string>();
-        foreach (IConfigurationSection child in _configuration.GetSection(HypervisorOptions.Section).GetChildren())
+        IConfigurationSection section = _configuration.GetSection(HypervisorOptions.Section);
+        if (!string.IsNullOrEmpty(section.Value))
+            failures.Add($"{section.Path}: '{section.Value}' is no section; its settings are {string.Join(", ", Known)}");
+        foreach (IConfigurationSection child in section.GetChildren())
         {
             if (!Known.Contains(child.Key, StringComparer.OrdinalIgnoreCase))
                 failures.Add($"{child.Path} is not a setting; the settings are {string.Join(", ", Known)}");
+            else if (child.GetChildren().Any())
+                failures.Add($"{child.Path} is one value, not a section; write {child.Path}=VALUE");
         }
 
         if (!ByteSize.TryParse(options.Memory, out ulong memory))
@@ -68,6 +74,13 @@ internal sealed class HypervisorOptionsValidator : IValidateOptions<HypervisorOp
         {
             failures.Add($"{HypervisorOptions.CpuKey} (--cpu): '{options.Cpu}' is no processor model; use " +
                 string.Join(", ", CpuidModel.All.Select(m => m.Name)));
+        }
+
+        // The binder takes any number for an enumeration.
+        if (!Enum.IsDefined(options.Clock))
+        {
+            failures.Add($"{HypervisorOptions.Section}:{nameof(HypervisorOptions.Clock)}: '{options.Clock}' is no clock; use " +
+                string.Join(" or ", Enum.GetNames<GuestClock>()));
         }
 
         if (options.Vcpus is < 1 or > MostVcpus)

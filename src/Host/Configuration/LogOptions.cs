@@ -21,9 +21,12 @@ internal static class LogOptions
     private const string Template = "{Timestamp:HH:mm:ss.fff} {Level:u3} {Message:lj}{NewLine}{Exception}";
 
     /// <summary>Makes the logger: one sink, standard error.</summary>
-    /// <exception cref="CommandException">The level or the format does not exist.</exception>
+    /// <exception cref="CommandException">The level or the format does not exist, or the section has another key.</exception>
     public static Logger CreateLogger(IConfiguration configuration)
     {
+        RefuseUnknownKeys(configuration.GetSection(Section), MinimumLevelKey, FormatKey);
+        RefuseUnknownKeys(configuration.GetSection(MinimumLevelKey), MinimumLevelLongKey);
+        RefuseUnknownKeys(configuration.GetSection(FormatKey));
         string level = configuration[MinimumLevelKey] ?? configuration[MinimumLevelLongKey] ?? nameof(LogEventLevel.Warning);
         if (!Enum.TryParse(level, ignoreCase: true, out LogEventLevel minimum) || !Enum.IsDefined(minimum))
             throw CommandException.Usage($"{MinimumLevelKey}: '{level}' is no log level; use {string.Join(", ", Enum.GetNames<LogEventLevel>())}");
@@ -35,5 +38,14 @@ internal static class LogOptions
             "JSON" => logger.WriteTo.Console(new JsonFormatter(renderMessage: true), standardErrorFromLevel: LevelAlias.Minimum).CreateLogger(),
             _ => throw CommandException.Usage($"{FormatKey}: '{format}' is no log format; use text or json"),
         };
+    }
+
+    private static void RefuseUnknownKeys(IConfigurationSection section, params ReadOnlySpan<string> known)
+    {
+        foreach (IConfigurationSection child in section.GetChildren())
+        {
+            if (!known.Contains(child.Path, StringComparer.OrdinalIgnoreCase))
+                throw CommandException.Usage($"{child.Path} is not a setting; the settings are {MinimumLevelKey} and {FormatKey}");
+        }
     }
 }

@@ -42,6 +42,9 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--bits", "8", "16, 32 or 64")]
     [InlineData("--Hypervisor:Colour", "red", "Hypervisor:Colour")]
     [InlineData("--Hypervisor:Clock", "Sundial", "Host or Instructions")]
+    [InlineData("--Hypervisor:Clock", "7", "Host or Instructions")]
+    [InlineData("--Serilog:Colour", "red", "Serilog:Colour")]
+    [InlineData("--Serilog:MinimumLevel:Override", "Debug", "Serilog:MinimumLevel:Override")]
     [InlineData("--Hypervisor:ParaInterface", "perhaps", "true or false")]
     public void Values_that_cannot_be(string option, string value, string word) =>
         HvProcess.Run("demo", option, value).AssertOneLine(ExitCode.Usage, word);
@@ -81,6 +84,9 @@ public sealed class BadInputTests : IDisposable
     [InlineData("{ \"Hypervisor\": ", "not valid JSON")]
     [InlineData("{ \"Hypervisor\": { \"Vcpus\": \"x\" } }", "Hypervisor:Vcpus")]
     [InlineData("{ \"Hypervisor\": { \"Backand\": \"Svm\" } }", "Hypervisor:Backand")]
+    [InlineData("{ \"Hypervisor\": 5 }", "Hypervisor: '5'")]
+    [InlineData("{ \"Hypervisor\": { \"Backend\": { \"Name\": \"Svm\" } } }", "Hypervisor:Backend is one value")]
+    [InlineData("{ \"Serilog\": { \"WriteTo\": [ \"File\" ] } }", "Serilog:WriteTo")]
     [InlineData("[]", "appsettings.json")]
     public void A_broken_settings_file_is_named(string settings, string word)
     {
