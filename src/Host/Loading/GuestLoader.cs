@@ -17,6 +17,7 @@ internal sealed class GuestLoader
 {
     private const ulong BootAreaStart = 0x9_0000, BootAreaEnd = 0xA_0000, LegacyEnd = 0x10_0000;
     private const ulong LowestUsed = 0x1000, StackSize = 0x4000, RealModeStackTop = 0x7C00;
+    private const ulong LowMost = 3UL << 30, HighStart = 4UL << 30;
     private const int CopyChunk = 1 << 20;
 
     private readonly GuestMemory _memory;
@@ -24,6 +25,7 @@ internal sealed class GuestLoader
     private readonly GuestFile _file;
     private readonly FreeMemory _free;
     private readonly ulong _lowEnd, _end;
+    private ulong _tables;
 
     private GuestLoader(GuestMemory memory, GuestImage image, GuestFile file)
     {
@@ -41,13 +43,12 @@ internal sealed class GuestLoader
     /// <exception cref="CommandException">The host cannot give it.</exception>
     public static GuestMemory CreateMemory(ulong size)
     {
-        const ulong lowMost = 3UL << 30, highStart = 4UL << 30;
         var memory = new GuestMemory();
         try
         {
-            memory.AddSlot(new Gpa(0), Math.Min(size, lowMost), SlotKind.Ram);
-            if (size > lowMost)
-                memory.AddSlot(new Gpa(highStart), size - lowMost, SlotKind.Ram);
+            memory.AddSlot(new Gpa(0), Math.Min(size, LowMost), SlotKind.Ram);
+            if (size > LowMost)
+                memory.AddSlot(new Gpa(HighStart), size - LowMost, SlotKind.Ram);
             return memory;
         }
         catch (Exception e) when (e is HvException or ArgumentException or OverflowException or OutOfMemoryException)
@@ -68,7 +69,7 @@ internal sealed class GuestLoader
         foreach (ImageSegment segment in _image.Segments)
         {
             if (!_memory.IsBacked(segment.Start, segment.MemorySize, writable: true))
-                throw DoesNotFit($"{_file.Name}: needs memory at {segment.Start}..0x{segment.End:x}", segment.End);
+                throw DoesNotFit($"{_file.Name}: needs memory at {segment.Start}..0x{segment.End:x}", segment.Start.Value, segment.End);
             Copy(_file, segment.FileOffset, segment.FileSize, segment.Start);
         }
 
@@ -85,15 +86,14 @@ internal sealed class GuestLoader
         PlaceBiosDataArea();
         ulong stack = TakeBootMemory(StackSize);
         ulong gdt = Place(BootRegisters.DescriptorTable);
-        ulong tables = 0;
         if (_image.Mode == EntryMode.Long)
         {
-            tables = TakeBootMemory(LongModeTables.SizeFor(_end));
-            Write(tables, LongModeTables.Build(tables, _end));
+            _tables = TakeBootMemory(LongModeTables.SizeFor(_end));
+            Write(_tables, LongModeTables.Build(_tables, _end));
         }
 
         uint information = PlaceInformation(options.CommandLine, modules);
-        return new BootRegisters(_image.Mode, _image.Entry, stack + StackSize, gdt, tables, information);
+        return new BootRegisters(_image.Mode, _image.Entry, stack + StackSize, gdt, _tables, information);
     }
 
     /// <summary>Where low memory is free above the image; where the image lies above low memory, 1 MiB.</summary>
@@ -107,8 +107,7 @@ internal sealed class GuestLoader
         {
             map.Add(new MapEntry(0, BootAreaStart, true));
             map.Add(new MapEntry(BootAreaStart, LegacyEnd - BootAreaStart, false));
-            if (_lowEnd > LegacyEnd)
-                map.Add(new MapEntry(LegacyEnd, _lowEnd - LegacyEnd, true));
+            AddUpperMemory(map);
         }
         else
         {
@@ -130,6 +129,23 @@ internal sealed class GuestLoader
         return (uint)address;
     }
 
+    /// <summary>Low memory from 1 MiB up, without the page tables where they lie there: a guest that took its memory from the map would lose them.</summary>
+    private void AddUpperMemory(List<MapEntry> map)
+    {
+        ulong at = LegacyEnd;
+        if (_tables >= LegacyEnd)
+        {
+            ulong size = LongModeTables.SizeFor(_end);
+            if (_tables > at)
+                map.Add(new MapEntry(at, _tables - at, true));
+            map.Add(new MapEntry(_tables, size, false));
+            at = _tables + size;
+        }
+
+        if (_lowEnd > at)
+            map.Add(new MapEntry(at, _lowEnd - at, true));
+    }
+
     /// <summary>An image that lies there itself wants none.</summary>
     private void PlaceBiosDataArea()
     {
@@ -141,7 +157,7 @@ internal sealed class GuestLoader
     {
         ulong from = AboveImage;
         if (!_free.TryTake(file.Length, Gpa.PageSize, from, _lowEnd, out ulong start))
-            throw DoesNotFit($"{file.Name}: {ByteSize.Format(file.Length)} of module do not fit above the guest's image", from + file.Length);
+            throw DoesNotFit($"{file.Name}: {ByteSize.Format(file.Length)} of module do not fit above the guest's image", from, from + file.Length);
         Copy(file, 0, file.Length, new Gpa(start));
         return new LoadedModule((uint)start, (uint)(start + file.Length), file.Name);
     }
@@ -159,7 +175,7 @@ internal sealed class GuestLoader
             || _free.TryTake(size, Gpa.PageSize, AboveImage, _lowEnd, out start)
             || _free.TryTake(size, Gpa.PageSize, LowestUsed, _lowEnd, out start))
             return start;
-        throw DoesNotFit($"{_file.Name}: no room beside the image for 0x{size:x} bytes of boot structures", _image.End + (1 << 20));
+        throw DoesNotFit($"{_file.Name}: no room beside the image for 0x{size:x} bytes of boot structures", 0, _image.End + (1 << 20));
     }
 
     private void Copy(GuestFile file, ulong offset, ulong size, Gpa destination)
@@ -183,11 +199,15 @@ internal sealed class GuestLoader
             throw new HvException($"loading 0x{content.Length:x} bytes at 0x{address:x} was refused by guest memory");
     }
 
-    private CommandException DoesNotFit(string what, ulong neededEnd)
+    /// <summary>What could not be had at [start, end), and how much memory would have it, if any can.</summary>
+    private CommandException DoesNotFit(string what, ulong start, ulong end)
     {
         string has = $"guest memory ends at 0x{_end:x}";
-        return neededEnd <= 1UL << 40
-            ? CommandException.BadGuest($"{what}, but {has}; give at least --memory {(neededEnd + 0xF_FFFF) >> 20}MiB")
+        if (end > LowMost && start < HighStart)
+            return CommandException.BadGuest($"{what}, but no guest memory lies at 0x{LowMost:x}..0x{HighStart:x}; link or load it elsewhere");
+        ulong size = end > HighStart ? end - (HighStart - LowMost) : end;
+        return size <= HypervisorOptionsValidator.MostMemory
+            ? CommandException.BadGuest($"{what}, but {has}; give at least --memory {(size + 0xF_FFFF) >> 20}MiB")
             : CommandException.BadGuest($"{what}, but {has}; link or load it lower");
     }
 }

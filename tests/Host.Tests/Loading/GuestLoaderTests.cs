@@ -40,6 +40,16 @@ public class GuestLoaderTests
         return text.ToString();
     }
 
+    private static List<(ulong Start, ulong Size, uint Type)> Map(GuestMemory memory, ulong information)
+    {
+        uint length = U32(memory, information + 44);
+        ulong map = U32(memory, information + 48);
+        var rows = new List<(ulong, ulong, uint)>();
+        for (ulong at = 0; at < length; at += U32(memory, map + at) + 4)
+            rows.Add((U64(memory, map + at + 4), U64(memory, map + at + 12), U32(memory, map + at + 20)));
+        return rows;
+    }
+
     [Fact]
     public void Bytes_come_from_the_file_and_the_rest_is_zero()
     {
@@ -114,6 +124,20 @@ public class GuestLoaderTests
     }
 
     [Fact]
+    public void Page_tables_above_1_MiB_are_reserved_in_the_map()
+    {
+        using GuestMemory memory = GuestLoader.CreateMemory(16UL << 30);
+        BootRegisters boot = Load(memory, ElfBuilder.WithCode(true, 0xF4).Build());
+        Assert.True(boot.PageTables > MiB);
+        List<(ulong Start, ulong Size, uint Type)> rows = Map(memory, boot.Information);
+        Assert.Contains((boot.PageTables, (2UL + 17) * 4096, 2U), rows); // PML4, PDPT and a directory for each GiB up to 17
+        Assert.Contains((MiB, boot.PageTables - MiB, 1U), rows);
+        for (int i = 1; i < rows.Count; i++)
+            Assert.True(rows[i - 1].Start + rows[i - 1].Size <= rows[i].Start);
+        Assert.Equal(16UL << 30, (ulong)rows.Where(r => r.Start != 0x9_0000).Sum(r => (long)r.Size) + 0x7_0000);
+    }
+
+    [Fact]
     public void The_descriptor_table_says_what_the_hidden_parts_say()
     {
         using GuestMemory memory = GuestLoader.CreateMemory(4 * MiB);
@@ -180,12 +204,7 @@ public class GuestLoaderTests
         Assert.Equal(5000U, U32(memory, modules + 20) - U32(memory, modules + 16));
         Assert.True(U32(memory, modules + 16) >= end);
 
-        uint length = U32(memory, info + 44);
-        ulong map = U32(memory, info + 48);
-        var rows = new List<(ulong, ulong, uint)>();
-        for (ulong at = 0; at < length; at += U32(memory, map + at) + 4)
-            rows.Add((U64(memory, map + at + 4), U64(memory, map + at + 12), U32(memory, map + at + 20)));
-        Assert.Equal([(0UL, 0x9_0000UL, 1U), (0x9_0000UL, 0x7_0000UL, 2U), (MiB, 63 * MiB, 1U)], rows);
+        Assert.Equal([(0UL, 0x9_0000UL, 1U), (0x9_0000UL, 0x7_0000UL, 2U), (MiB, 63 * MiB, 1U)], Map(memory, info));
         Assert.InRange(info, 0x9_0000UL, 0x9_FFFFUL);
     }
 
@@ -220,6 +239,14 @@ public class GuestLoaderTests
         elf.Segments[0].MemorySize = 1;
         elf.Segments[0].Physical = elf.Entry = 1UL << 60;
         Assert.Contains("lower", Refusal(memory, elf.Build()), StringComparison.Ordinal);
+
+        // What lies from 3 GiB to 4 GiB no size gives; above it RAM goes on as if that hole were not counted.
+        elf.Segments[0].Physical = elf.Entry = 0xFFFF_FFFF;
+        Assert.Contains("elsewhere", Refusal(memory, elf.Build()), StringComparison.Ordinal);
+        elf.Segments[0].Physical = elf.Entry = 5UL << 30;
+        Assert.Contains("--memory 4097MiB", Refusal(memory, elf.Build()), StringComparison.Ordinal);
+        using GuestMemory enough = GuestLoader.CreateMemory(4097 * MiB);
+        Load(enough, elf.Build());
         string module = Assert.Throws<CommandException>(() =>
             Load(memory, ElfBuilder.WithCode(true, 0xF4).Build(), new LoadOptions("", [new GuestFile("big", new byte[2 * MiB])]))).Message;
         Assert.StartsWith("big: ", module, StringComparison.Ordinal);

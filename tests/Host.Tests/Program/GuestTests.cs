@@ -49,6 +49,14 @@ public sealed partial class GuestTests : IDisposable
         Assert.StartsWith((encoding + "C3")[..Math.Min(8, encoding.Length + 2)], lines[3][^8..], StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void The_demo_runs_with_page_tables_that_low_memory_cannot_hold()
+    {
+        // 16 GiB take 18 pages of tables, more than the 64 KiB of hv's own area.
+        HvResult result = HvProcess.Run("demo", "--memory", "16GiB");
+        Assert.Equal(((int)ExitCode.Success, ""), (result.Code, result.Errors.StartsWith("hv: ", StringComparison.Ordinal) ? result.Errors : ""));
+    }
+
     [Theory]
     [MemberData(nameof(Backends))]
     public void A_multiboot_kernel_finds_its_information_and_talks_through_COM1(string backend)
