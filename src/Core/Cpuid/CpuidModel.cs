@@ -12,7 +12,7 @@ public sealed record CpuidModel(string Name, string Description, CpuidTable Tabl
         new("x86-64-v1", "CMOV, CMPXCHG8B, MMX, SSE, SSE2", CpuidTables.Level1),
         new("x86-64-v2", "and CMPXCHG16B, LAHF, POPCNT, SSE3, SSSE3, SSE4.1, SSE4.2", CpuidTables.Level2),
         new("x86-64-v3", "and XSAVE, AVX, AVX2, BMI1, BMI2, F16C, FMA, LZCNT, MOVBE", CpuidTables.Level3),
-        new("max", "and AES, PCLMULQDQ, SHA, ADX, RDRAND, RDSEED, XSAVEOPT, FSGSBASE, RDPID, UMIP", CpuidTables.Most),
+        new("max", "and AES, PCLMULQDQ, SHA, ADX, RDRAND, RDSEED, XSAVEOPT, FSGSBASE, RDPID, CLFLUSHOPT, CLWB, UMIP", CpuidTables.Most),
     ];
 
     /// <summary>The model called <paramref name="name"/>, in any case of letters; null when there is none.</summary>

@@ -27,7 +27,8 @@ public static class CpuidTables
 
     // Leaf 7.0 EBX, then ECX. Two bits say what the x87 no longer does: docs/adr/0027-x87-pointers.md.
     private const uint Fsgsbase = 1u << 0, Bmi1 = 1u << 3, Avx2 = 1u << 5, FdpOnExceptionOnly = 1u << 6, Smep = 1u << 7, Bmi2 = 1u << 8,
-        Erms = 1u << 9, NoFcsFds = 1u << 13, Rdseed = 1u << 18, Adx = 1u << 19, Smap = 1u << 20, Sha = 1u << 29;
+        Erms = 1u << 9, NoFcsFds = 1u << 13, Rdseed = 1u << 18, Adx = 1u << 19, Smap = 1u << 20, Clflushopt = 1u << 23, Clwb = 1u << 24,
+        Sha = 1u << 29;
     private const uint Umip = 1u << 2, Rdpid = 1u << 22;
 
     // Leaf 0xD.1 EAX.
@@ -52,7 +53,7 @@ public static class CpuidTables
             FdpOnExceptionOnly | Smep | Erms | NoFcsFds | Smap, 0, 0, 0),
         new(Cx16 | Popcnt | Sse3 | Ssse3 | Sse41 | Sse42, 0, 0, 0, 0, LahfSahf),
         new(Xsave | Avx | F16c | Fma | Movbe, 0, Avx2 | Bmi1 | Bmi2, 0, 0, Lzcnt),
-        new(Aes | Pclmulqdq | Rdrand, 0, Fsgsbase | Rdseed | Adx | Sha, Umip | Rdpid, Xsaveopt, 0),
+        new(Aes | Pclmulqdq | Rdrand, 0, Fsgsbase | Rdseed | Adx | Clflushopt | Clwb | Sha, Umip | Rdpid, Xsaveopt, 0),
     ];
 
     /// <summary>x86-64-v1 (psABI table 3.1) with the system features of every model.</summary>

@@ -120,7 +120,15 @@ internal ref partial struct Decoder
         if (op.Kind == OpKind.Xchg && op.Rm == op.Reg && opcode == 0x90)
             op.Kind = OpKind.Nop;
         else if (op.Kind == OpKind.Cmpxchg8b && (_rex & 8) != 0)
-            op.Kind = OpKind.Cmpxchg16b;
+            Pair(ref op);
+    }
+
+    /// <summary>REX.W makes CMPXCHG8B another instruction, with a feature of its own.</summary>
+    private void Pair(ref Op op)
+    {
+        op.Kind = OpKind.Cmpxchg16b;
+        if (_status == DecodeStatus.Ok && !_features.Has(Feature.Cmpxchg16b))
+            _status = DecodeStatus.Undefined;
     }
 
     private ref readonly Row Find(int map, int prefix, byte opcode)

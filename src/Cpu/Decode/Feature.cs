@@ -8,7 +8,10 @@ internal enum Feature : byte
     /// <summary>In every model.</summary>
     None,
     Mmx, Sse, Sse2, Sse3, Ssse3, Sse41, Sse42, Popcnt, Aes, Pclmulqdq, Movbe, Xsave, Xsaveopt, Avx, F16c, Rdrand, Fma, Bmi1, Avx2, Bmi2, Rdseed, Adx,
-    Smap, Sha, Fsgsbase, Rdpid, Lzcnt,
+    Smap, Sha, Fsgsbase, Rdpid, Lzcnt, Clflushopt, Clwb, Cmpxchg16b,
+
+    /// <summary>LAHF and SAHF in 64-bit code.</summary>
+    Lahf64,
 }
 
 /// <summary>The parts of the instruction set that a CPUID table reports (SDM 2A CPUID, tables 3-8 to 3-11).</summary>
@@ -24,6 +27,8 @@ internal readonly record struct FeatureSet(ulong Bits)
         (Feature.Fsgsbase, 7, 0, 'b', 0), (Feature.Bmi1, 7, 0, 'b', 3), (Feature.Avx2, 7, 0, 'b', 5), (Feature.Bmi2, 7, 0, 'b', 8),
         (Feature.Rdseed, 7, 0, 'b', 18), (Feature.Adx, 7, 0, 'b', 19), (Feature.Smap, 7, 0, 'b', 20), (Feature.Sha, 7, 0, 'b', 29),
         (Feature.Rdpid, 7, 0, 'c', 22), (Feature.Xsaveopt, 0xD, 1, 'a', 0), (Feature.Lzcnt, 0x8000_0001, 0, 'c', 5),
+        (Feature.Clflushopt, 7, 0, 'b', 23), (Feature.Clwb, 7, 0, 'b', 24), (Feature.Cmpxchg16b, 1, 0, 'c', 13),
+        (Feature.Lahf64, 0x8000_0001, 0, 'c', 0),
     ];
 
     /// <summary>Every part that there is.</summary>
