@@ -17,16 +17,23 @@ internal static class BackendChoice
     private static readonly (string Name, BackendCapabilities MustHave)[] s_order =
         [("Kvm", BackendCapabilities.NativeSpeed), ("Emulated", BackendCapabilities.None), ("Kvm", BackendCapabilities.None)];
 
-    /// <summary>Finds the named backend.</summary>
-    /// <exception cref="CommandException">There is none of that name, or it cannot run here.</exception>
-    public static IBackend Named(BackendCatalog backends, string name)
+    /// <summary>Finds the backend that <paramref name="options"/> name.</summary>
+    /// <exception cref="CommandException">There is none of that name, it cannot run here, or it cannot hold a limit that is set.</exception>
+    public static IBackend Named(BackendCatalog backends, HypervisorOptions options)
     {
-        if (!backends.TryFind(name, out IBackend? backend, out string problem))
+        if (!backends.TryFind(options.Backend, out IBackend? backend, out string problem))
             throw CommandException.Usage($"{HypervisorOptions.BackendKey} (--backend): {problem}, {Auto}");
         BackendAvailability availability = backend.Availability;
-        return availability.IsAvailable
-            ? backend
-            : throw new CommandException(ExitCode.BackendUnavailable, $"backend {backend.Name} cannot run here: {availability.Reason}");
+        if (!availability.IsAvailable)
+            throw new CommandException(ExitCode.BackendUnavailable, $"backend {backend.Name} cannot run here: {availability.Reason}");
+        if (CountsInstructions(options) && !backend.Capabilities.HasFlag(BackendCapabilities.Deterministic))
+        {
+            throw CommandException.Usage($"backend {backend.Name} does not count instructions, so {HypervisorOptions.MaxInstructionsKey} "
+                + $"(--max-instructions) and {HypervisorOptions.Section}:{nameof(HypervisorOptions.Clock)}={GuestClock.Instructions} "
+                + "have no meaning on it; use --timeout, or a software backend (--backend emulated)");
+        }
+
+        return backend;
     }
 
     /// <summary>Chooses a backend for a guest.</summary>
@@ -75,8 +82,11 @@ internal static class BackendChoice
             EntryMode.Protected => BackendCapabilities.Protected32 | BackendCapabilities.Protected32Exceptions | BackendCapabilities.Paging32,
             _ => BackendCapabilities.Long64 | BackendCapabilities.Long64Exceptions,
         };
-        if (options.MaxInstructions is not null || options.Clock == GuestClock.Instructions)
+        if (CountsInstructions(options))
             needs |= BackendCapabilities.Deterministic;
         return options.AllowUserModeHypercalls ? needs | BackendCapabilities.UserHypercalls : needs;
     }
+
+    private static bool CountsInstructions(HypervisorOptions options) =>
+        options.MaxInstructions is not null || options.Clock == GuestClock.Instructions;
 }

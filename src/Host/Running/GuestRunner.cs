@@ -47,7 +47,7 @@ internal sealed partial class GuestRunner
         GuestSettings settings = GuestSettings.From(_options);
         // A name that cannot be is said before anything is loaded; a choice needs the guest's mode.
         bool auto = string.Equals(_options.Backend, BackendChoice.Auto, StringComparison.OrdinalIgnoreCase);
-        IBackend? named = auto ? null : BackendChoice.Named(_backends, _options.Backend);
+        IBackend? named = auto ? null : BackendChoice.Named(_backends, _options);
         using GuestMemory memory = GuestLoader.CreateMemory(settings.MemorySize);
         BootRegisters entry = LoadGuest(memory);
         IBackend backend = named ?? Choose(entry.Mode);

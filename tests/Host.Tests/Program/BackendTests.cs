@@ -41,6 +41,15 @@ public sealed class BackendTests
         Assert.StartsWith("hv: auto: backend Emulated; Kvm ", result.Errors, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("--max-instructions", "100")]
+    [InlineData("--Hypervisor:Clock", "Instructions")]
+    public void A_backend_that_does_not_count_instructions_is_not_asked_to(string option, string value)
+    {
+        Assert.SkipUnless(HvProcess.AvailableBackends.Contains("Kvm"), "Kvm cannot run here");
+        HvProcess.Run("demo", "--backend", "kvm", option, value).AssertOneLine(ExitCode.Usage, "Kvm does not count", "--timeout");
+    }
+
     [Fact]
     public void Auto_takes_Kvm_where_it_can_do_what_the_guest_needs_at_native_speed()
     {
