@@ -37,12 +37,17 @@ internal sealed class GuestFile : IDisposable
         SafeFileHandle? handle = null;
         try
         {
+            if (path.Length == 0)
+                throw CommandException.BadGuest("the guest's or a module's path is empty; give the path of a file");
             if (Directory.Exists(path))
                 throw CommandException.BadGuest($"{path}: is a directory; give the guest's image file");
+            // Before it is opened: a pipe that nobody writes to would hold the opener for ever. It has the length 0, as devices have.
+            if (new FileInfo(path) is { Exists: true, Length: 0 })
+                throw HasNoContent(path);
             handle = File.OpenHandle(path);
             long length = RandomAccess.GetLength(handle);
             if (length == 0)
-                throw CommandException.BadGuest($"{path}: has no content; a guest is a regular file with an ELF, multiboot or flat image in it");
+                throw HasNoContent(path);
             var file = new GuestFile(path, handle, length);
             handle = null;
             return file;
@@ -110,6 +115,9 @@ internal sealed class GuestFile : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _handle?.Dispose();
+
+    private static CommandException HasNoContent(string path) =>
+        CommandException.BadGuest($"{path}: has no content; a guest is a file (no pipe or device) with an ELF, multiboot or flat image in it");
 
     private static string FirstLine(string message) => message.AsSpan().IndexOfAny('\r', '\n') is >= 0 and var end ? message[..end] : message;
 }

@@ -129,7 +129,7 @@ internal sealed class GuestLoader
         return (uint)address;
     }
 
-    /// <summary>Low memory from 1 MiB up, without the page tables where they lie there: a guest that took its memory from the map would lose them.</summary>
+    /// <summary>Low memory from 1 MiB up. Page tables that lie there are reserved: a guest that allocates by the map would overwrite them.</summary>
     private void AddUpperMemory(List<MapEntry> map)
     {
         ulong at = LegacyEnd;

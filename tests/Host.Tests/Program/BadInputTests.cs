@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Xunit;
 
 namespace Hv.Host.Tests.Program;
@@ -73,6 +74,23 @@ public sealed class BadInputTests : IDisposable
     {
         Assert.SkipUnless(File.Exists("/dev/zero"), "there is no /dev/zero here");
         Assert.Equal((int)ExitCode.BadGuestFile, HvProcess.Run("run", "/dev/zero").Code);
+    }
+
+    [Fact]
+    public void A_pipe_that_nobody_writes_to_is_refused_and_not_waited_for()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "pipes in the file system are made with mkfifo");
+        string path = Path.Combine(_folder, "pipe");
+        using (Process make = Process.Start("mkfifo", path))
+            make.WaitForExit();
+        HvProcess.Run("run", path).AssertOneLine(ExitCode.BadGuestFile, "(no pipe");
+    }
+
+    [Fact]
+    public void An_empty_path_is_said_to_be_empty()
+    {
+        HvProcess.Run("run", "").AssertOneLine(ExitCode.BadGuestFile, "path is empty");
+        HvProcess.Run("run", FileWith(0xF4), "--initrd=").AssertOneLine(ExitCode.BadGuestFile, "path is empty");
     }
 
     [Fact]
