@@ -42,7 +42,6 @@ public abstract unsafe partial class Processor : IDisposable
     private int _nextTicket;
     private ModeKey _key;
     private bool _disposed;
-    private ulong _random = 0x9E37_79B9_7F4A_7C15;
 
     /// <summary>Makes a processor over <paramref name="memory"/> with all state zero: load or reset it before it runs.</summary>
     /// <param name="memory">The memory behind guest-physical addresses.</param>
@@ -147,13 +146,18 @@ public abstract unsafe partial class Processor : IDisposable
     /// <summary>Whether a near branch may go to <paramref name="target"/>: canonical in 64-bit code, inside CS's limit otherwise.</summary>
     internal bool IsBranchTarget(ref CpuState s, ulong target) => _key.Is64 ? IsCanonical(target) : target <= s.Sys.Cs.Limit;
 
-    /// <summary>The next number of the seeded sequence behind RDRAND and RDSEED (xorshift64*).</summary>
+    /// <summary>Where the seeded sequence behind RDRAND and RDSEED stands; never 0.</summary>
+    internal ulong Random { get; set; } = 0x9E37_79B9_7F4A_7C15;
+
+    /// <summary>The next number of the sequence (xorshift64*).</summary>
     internal ulong NextRandom()
     {
-        _random ^= _random >> 12;
-        _random ^= _random << 25;
-        _random ^= _random >> 27;
-        return _random * 0x2545_F491_4F6C_DD1D;
+        ulong x = Random;
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        Random = x;
+        return x * 0x2545_F491_4F6C_DD1D;
     }
 
     /// <summary>Recomputes what is derived from CR0, CR4, EFER, CPL, RFLAGS.AC/VM and segments: the block key, the TLB bank, segment bases. Call

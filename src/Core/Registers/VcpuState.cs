@@ -20,6 +20,9 @@ public sealed class VcpuState
 
     /// <summary>Model-specific registers beyond <see cref="SystemRegisters"/> that the backend keeps itself, by index.</summary>
     public SortedDictionary<uint, ulong> Msrs { get; } = [];
+
+    /// <summary>Where the seeded sequence behind RDRAND and RDSEED stands, on backends that have one; 0 where nothing is known of it.</summary>
+    public ulong Random;
 }
 
 /// <summary>What kind of event waits for delivery.</summary>

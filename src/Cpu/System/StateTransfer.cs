@@ -22,6 +22,7 @@ public static class StateTransfer
         state.System.Tsc = TimeStamp.Read(ref s, p);
         FpuImage.SaveArea(in s.Fpu, state.Extended);
         state.Pending = Pending(p);
+        state.Random = p.Random;
         foreach (uint index in ModelSpecificRegisters.KeptIndexes)
         {
             ModelSpecificRegisters.TryRead(ref s, p, index, out ulong value);
@@ -37,6 +38,9 @@ public static class StateTransfer
         s.Sys = state.System;
         Sanitize(ref s);
         FpuImage.LoadArea(ref s.Fpu, state.Extended);
+        // A state from a backend without the sequence does not say where it stands, and xorshift has no state 0.
+        if (state.Random != 0)
+            p.Random = state.Random;
         s.Delivery = default;
         p.ForgetEvent();
         p.Deliver(Known(state.Pending), 0);
