@@ -36,6 +36,20 @@ public struct ExtendedState
 
     /// <summary>TOP: the physical number of ST(0).</summary>
     public readonly int Top => Status >> 11 & 7;
+
+    /// <summary>Takes FOP, FIP and FDP from another state.</summary>
+    public void SetPointers(in ExtendedState from) =>
+        (Opcode, InstructionPointer, OperandPointer) = (from.Opcode, from.InstructionPointer, from.OperandPointer);
+
+    /// <summary>Sets FSW; registers stay where they physically are.</summary>
+    public void SetStatus(ushort status)
+    {
+        StackRegisters old = Stack;
+        int before = Top;
+        Status = status;
+        for (int i = 0; i < 8; i++)
+            Stack[i - Top & 7] = old[i - before & 7];
+    }
 }
 
 /// <summary>Eight 80-bit registers, each in 16 bytes.</summary>

@@ -25,6 +25,7 @@ public sealed class CodeSlot
         Instruction = FormBytes.Decode(bytes, mode, StartRip);
         InstructionInfo info = (_infos ??= new InstructionInfoFactory()).GetInfo(Instruction);
         Memory = [.. info.GetUsedMemory()];
+        WritesMemory = Instruction.IsInvalid || Memory.Any(m => m.Access is not (OpAccess.Read or OpAccess.CondRead or OpAccess.NoMemAccess));
         HasExtended = extended ?? ExtendedForms.Uses(Instruction.Code);
         IsLocked = Locks(Instruction);
         NeedsSelectors = SelectorShape.Concerns(Instruction);
@@ -66,6 +67,9 @@ public sealed class CodeSlot
 
     /// <summary>Whether it is a string instruction that repeats: the processor may come back before it is done.</summary>
     public bool Repeats => Instruction.IsStringInstruction && (Instruction.HasRepPrefix || Instruction.HasRepnePrefix);
+
+    /// <summary>Whether it may write memory; of undefined encodings nothing is known.</summary>
+    public bool WritesMemory { get; }
 
     /// <summary>Whether its access to memory is locked.</summary>
     public bool IsLocked { get; }
@@ -122,14 +126,33 @@ public sealed class CodeSlot
     /// <summary>Where a memory operand lies in the window, from a state's registers; -1 outside.</summary>
     public int OffsetInWindow(in CaseRecord record, in UsedMemory memory)
     {
+        ulong address = Sum(in record, in memory) + SegmentBase(memory.Segment);
+        uint linear = memory.AddressSize == CodeSize.Code16 ? OracleMap.Data + (ushort)address : (uint)address;
+        uint offset = linear - OracleMap.Window;
+        return offset < OracleMap.WindowSize ? (int)offset : -1;
+    }
+
+    /// <summary>The low half of a memory operand's effective address, from a finished state's registers.</summary>
+    public static uint EffectiveAddress(in CaseRecord record, in UsedMemory memory) =>
+        memory.AddressSize == CodeSize.Code16 ? (ushort)Sum(in record, in memory) : (uint)Sum(in record, in memory);
+
+    /// <summary>The low half of its linear address.</summary>
+    public uint LinearAddress(in CaseRecord record, in UsedMemory memory)
+    {
+        ulong start = memory.Segment is Register.FS or Register.GS || Mode != CodeMode.Bits16 ? SegmentBase(memory.Segment)
+            : memory.Segment == Register.CS ? OracleMap.Code : OracleMap.Data;
+        return (uint)start + EffectiveAddress(in record, in memory);
+    }
+
+    private static ulong SegmentBase(Register segment) => segment switch { Register.FS => OracleMap.FsBase, Register.GS => OracleMap.GsBase, _ => 0 };
+
+    private static ulong Sum(in CaseRecord record, in UsedMemory memory)
+    {
         ulong address = memory.Displacement;
-        address += memory.Segment switch { Register.FS => OracleMap.FsBase, Register.GS => OracleMap.GsBase, _ => 0 };
         if (memory.Base.GetFullRegister() is >= Register.RAX and <= Register.R15 and var b)
             address += record.Registers[b - Register.RAX];
         if (memory.Index.GetFullRegister() is >= Register.RAX and <= Register.R15 and var i)
             address += record.Registers[i - Register.RAX] * (ulong)memory.Scale;
-        uint linear = memory.AddressSize == CodeSize.Code16 ? OracleMap.Data + (ushort)address : (uint)address;
-        uint offset = linear - OracleMap.Window;
-        return offset < OracleMap.WindowSize ? (int)offset : -1;
+        return address;
     }
 }

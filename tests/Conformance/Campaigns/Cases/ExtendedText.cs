@@ -47,7 +47,7 @@ public static class ExtendedText
                 state.Control = ushort.Parse(value, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
                 return true;
             case "fsw":
-                SetStatus(ref state, ushort.Parse(value, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+                state.SetStatus(ushort.Parse(value, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
                 return true;
             case "ftw":
                 state.Tags = byte.Parse(value, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
@@ -100,16 +100,6 @@ public static class ExtendedText
         string[] right = b.ToString().Split(' ', StringSplitOptions.RemoveEmptyEntries);
         for (int i = 0; i < left.Length; i++)
             parts.Add($"{left[i].Replace('=', ' ')} not {right[i][(right[i].IndexOf('=') + 1)..]}");
-    }
-
-    /// <summary>Sets FSW; registers stay where they physically are.</summary>
-    private static void SetStatus(ref ExtendedState state, ushort status)
-    {
-        StackRegisters old = state.Stack;
-        int before = state.Top;
-        state.Status = status;
-        for (int i = 0; i < 8; i++)
-            state.Stack[i - state.Top & 7] = old[i - before & 7];
     }
 
     private static void Number(StringBuilder text, string name, ulong from, ulong to)

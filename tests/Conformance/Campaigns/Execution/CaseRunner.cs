@@ -94,6 +94,8 @@ public sealed class CaseRunner : IDisposable
             CodeSlot slot = _slots[i];
             Comparison.NormaliseSilicon(ref silicon, slot);
             Comparison.NormaliseOurs(ref ours, slot);
+            if (slot.HasExtended)
+                SavedPointers.Normalise(ref ours.Extended);
             if (Comparison.TouchesWorker(in ours))
             {
                 tally.Discarded++;
@@ -106,7 +108,7 @@ public sealed class CaseRunner : IDisposable
                 tally.Repeats++;
             string? difference = Comparison.Difference(in inputs[i], in silicon, in ours, slot, out bool undefinedResult);
             bool before = comparableMemory;
-            comparableMemory &= difference is null && !undefinedResult;
+            comparableMemory &= (difference is null || !slot.WritesMemory) && !undefinedResult && !StoredStates.Differ(slot.Instruction.Mnemonic);
             if (difference is null)
                 continue;
             if (VendorDifferences.Find(slot, in inputs[i], in silicon, in ours) is { } known)
@@ -129,13 +131,25 @@ public sealed class CaseRunner : IDisposable
 
         if (comparableMemory)
             CompareData(tally);
+        else
+            ForgetWrites();
         if (doubtful is not null)
             RunAgain(doubtful, tally);
     }
 
+    /// <summary>Where the sides wrote differently, nothing may stay for the next batches. The data pages are cleared before each.</summary>
+    private void ForgetWrites()
+    {
+        Native.WritableCode.Clear();
+        Software.WriteWritableCode(0, Native.WritableCode);
+    }
+
+    /// <summary>Runs cases alone. They take the batch's first place, which gets its results back: callers look at them.</summary>
     private void RunAgain(List<(CodeSlot Slot, CaseRecord Input)> doubtful, Tally tally)
     {
         int deaths = Native.Deaths;
+        (int count, CodeSlot first) = (_count, _slots[0]);
+        (CaseRecord input0, CaseRecord silicon0, CaseRecord ours0) = (Native.Inputs[0], Native.Outputs[0], _ours[0]);
         foreach ((CodeSlot slot, CaseRecord input) in doubtful)
         {
             if (Native.Deaths - deaths > MostDeaths || RunOne(slot, in input, out _, out _) is not { } difference)
@@ -147,6 +161,9 @@ public sealed class CaseRunner : IDisposable
             tally.Differences++;
             OnDifference?.Invoke(0, difference);
         }
+
+        (_count, _slots[0]) = (count, first);
+        (Native.Inputs[0], Native.Outputs[0], _ours[0]) = (input0, silicon0, ours0);
     }
 
     /// <summary>Executes one case on both sides.</summary>

@@ -42,8 +42,8 @@ internal static class AmdDifferences
                 && slot.Instruction.MemorySegment is Register.FS or Register.GS),
         new(Maker.Amd, "MOVS and CMPS both of whose operands fault", "the fault of the one it reads first",
             "the fault of the operand whose segment check fails", "SDM and APM fix no order of two operands",
-            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => silicon.Vector < 32 && ours.Vector < 32
-                && silicon.Rip == ours.Rip
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsStringInstruction
+                && silicon.Vector < 32 && ours.Vector < 32 && silicon.Rip == ours.Rip && CaseStates.Same(slot, in silicon, in ours, Parts.Fault)
                 && slot.Instruction.Mnemonic is Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsd or Mnemonic.Movsq
                     or Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd or Mnemonic.Cmpsq),
         new(Maker.Amd, "LOCK MOV to or from CR0", "means CR8 (AltMovCr8): #GP at CPL 3", "#UD",

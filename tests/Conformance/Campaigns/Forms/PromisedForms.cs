@@ -18,6 +18,8 @@ public static class PromisedForms
         CpuidFeature.CLFSH, CpuidFeature.PREFETCHW, CpuidFeature.FSGSBASE,
     ];
 
-    /// <summary>Whether <paramref name="form"/> is owed.</summary>
-    public static bool Contains(Form form) => form.Code.CpuidFeatures().All(_features.Contains);
+    /// <summary>Whether <paramref name="form"/> is owed. SYSRET outside 64-bit code is #UD (SDM 2B SYSRET); AMD's processors have it there (APM 3
+    /// SYSRET).</summary>
+    public static bool Contains(Form form) => form.Code.CpuidFeatures().All(_features.Contains)
+        && !(form.Code == Code.Sysretd && form.Mode != CodeMode.Bits64);
 }

@@ -29,7 +29,8 @@ public delegate bool VendorDifferenceTest(CodeSlot slot, in CaseRecord input, in
 public static class VendorDifferences
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<VendorDifference> All { get; } = [.. AmdDifferences.All, .. IntelDifferences.All, .. SharedDifferences.All];
+    public static IReadOnlyList<VendorDifference> All { get; } =
+        [.. AmdIntegerDifferences.All, .. AmdDifferences.All, .. AmdExtendedDifferences.All, .. IntelDifferences.All, .. SharedDifferences.All];
 
     private static readonly VendorDifference[] _here = [.. All.Where(d => d.Maker is Maker.Any || d.Maker == HostProcessor.Maker())];
 

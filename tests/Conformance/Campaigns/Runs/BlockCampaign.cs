@@ -91,6 +91,7 @@ public sealed class BlockCampaign
             ref CaseRecord silicon = ref native.Outputs[i];
             Comparison.NormaliseSilicon(ref silicon, slot);
             Comparison.NormaliseOurs(ref ours[i], slot);
+            SavedPointers.Normalise(ref ours[i].Extended);
             if (Comparison.TouchesWorker(in ours[i]))
             {
                 // Its writes are on one side only: nothing after it can be compared.

@@ -1,0 +1,45 @@
+using Hv.Conformance.Campaigns.Cases;
+using Hv.Conformance.Campaigns.Reporting;
+using Hv.Conformance.Oracle;
+using Iced.Intel;
+using static Hv.Conformance.Campaigns.Forms.CaseStates;
+
+namespace Hv.Conformance.Campaigns.Forms;
+
+/// <summary>The areas that FXSAVE and XSAVE write: FOP, FIP, FDP and MXCSR_MASK are another's on AMD's processors (APM 2 11.4.4.1).</summary>
+internal static class StoredStates
+{
+    private const uint OpcodeOffset = 6, MxcsrOffset = 24, MaskOffset = 28, MaskEnd = 32;
+    private const ushort ErrorSummary = 0x80;
+    private const uint MxcsrMask = 0x2_FFFF;
+    private static readonly bool _here = HostProcessor.Maker() == Maker.Amd;
+
+    /// <summary>Whether an instruction writes such an area.</summary>
+    public static bool Has(Mnemonic mnemonic) =>
+        mnemonic is Mnemonic.Fxsave or Mnemonic.Fxsave64 or Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64;
+
+    /// <summary>Whether this machine's processor stores such an area otherwise than hv.</summary>
+    public static bool Differ(Mnemonic mnemonic) => _here && Has(mnemonic);
+
+    /// <summary>Whether two areas differ only in what AMD's processors store otherwise, which is as it should be on silicon's side.</summary>
+    public static bool Agree(CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours)
+    {
+        if (slot.Memory.Length == 0)
+            return false;
+        uint area = slot.LinearAddress(in input, in slot.Memory[0]);
+        bool pending = (input.Extended.Status & ErrorSummary) != 0;
+        for (int i = 0; i < CaseMemory.Length; i++)
+        {
+            byte stored = silicon.Memory[i];
+            if (stored == ours.Memory[i])
+                continue;
+            uint at = MemoryAddress(i) - area;
+            bool pointer = at is >= OpcodeOffset and < MxcsrOffset && !pending && stored == 0;
+            bool mask = at is >= MaskOffset and < MaskEnd && stored == (byte)(MxcsrMask >> (int)(8 * (at - MaskOffset)));
+            if (!pointer && !mask)
+                return false;
+        }
+
+        return true;
+    }
+}
