@@ -51,9 +51,8 @@ internal static class CaseTraits
         || instruction.IsLoop || instruction.IsLoopcc || instruction.IsJcxShort || instruction.Mnemonic == Mnemonic.Ret;
 
     /// <summary>Whether a legacy or REX prefix is there.</summary>
-    public static bool HasPrefix(CodeSlot slot, byte prefix)
-    {
-        int prefixes = slot.Bytes.Length - slot.Bytes.AsSpan().TrimStart(_prefixes).Length;
-        return slot.Bytes.AsSpan(0, prefixes).Contains(prefix);
-    }
+    public static bool HasPrefix(CodeSlot slot, byte prefix) => slot.Bytes.AsSpan(0, PrefixCount(slot)).Contains(prefix);
+
+    /// <summary>How many legacy and REX prefixes there are; outside 64-bit code INC and DEC count as such.</summary>
+    public static int PrefixCount(CodeSlot slot) => slot.Bytes.Length - slot.Bytes.AsSpan().TrimStart(_prefixes).Length;
 }

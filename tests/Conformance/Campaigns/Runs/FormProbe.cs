@@ -62,7 +62,9 @@ public static class FormProbe
             {
                 completes |= runner.Native.Outputs[i].Vector == Oracle.Outcome.Completed;
                 silicon |= runner.Native.Outputs[i].Vector != UndefinedOpcode;
-                ours |= runner.OursOf(i).Vector != UndefinedOpcode;
+                // What hv leaves out because makers differ is compared: the differences are counted there.
+                ours |= runner.OursOf(i).Vector != UndefinedOpcode || VendorDifferences.Find(runner.SlotOf(i), in runner.Native.Inputs[i],
+                    in runner.Native.Outputs[i], in runner.OursOf(i)) is not null;
             }
 
             result[form] = count == 0 ? FormStatus.NotEncodable
