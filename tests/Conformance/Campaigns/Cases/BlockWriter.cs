@@ -140,8 +140,7 @@ public sealed class BlockWriter
                 instruction = FormBytes.Decode(bytes, CodeMode.Bits64, _start + (uint)_length);
             }
 
-            // What makers differ on would only be found again.
-            if (instruction.Code == Code.Movsxd_r16_rm16 || instruction.SegmentPrefix is Register.FS or Register.GS)
+            if (BlockForms.LeavesOut(in instruction))
                 continue;
             if (!(anything || IsTame(in instruction)) || !FlagsAllow(in instruction))
                 continue;

@@ -78,7 +78,7 @@ internal static class AmdIntegerDifferences
     private static bool IsExchanged(CodeSlot slot, in CaseRecord input, in CaseRecord silicon)
     {
         CaseRecord wanted = input;
-        ulong mask = (slot.Bytes[^2] & 8) != 0 ? ulong.MaxValue : HasPrefix(slot, 0x66) ? ushort.MaxValue : uint.MaxValue;
+        ulong mask = (slot.Bytes[slot.Instruction.Length - 2] & 8) != 0 ? ulong.MaxValue : HasPrefix(slot, 0x66) ? ushort.MaxValue : uint.MaxValue;
         ulong kept = mask == uint.MaxValue ? 0 : ~mask;
         wanted.Registers[0] = (input.Registers[0] & kept) | (input.Registers[8] & mask);
         wanted.Registers[8] = (input.Registers[8] & kept) | (input.Registers[0] & mask);

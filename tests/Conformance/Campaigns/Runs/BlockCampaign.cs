@@ -9,6 +9,7 @@ namespace Hv.Conformance.Campaigns.Runs;
 public sealed class BlockCampaign
 {
     private const int Stride = 256, StatesPerBlock = 24;
+    private const ulong AlignmentFlag = 0x4_0000;
     private readonly CampaignLimits _limits;
     private readonly Form[] _forms;
     private readonly CampaignResult _result;
@@ -18,15 +19,9 @@ public sealed class BlockCampaign
     public BlockCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
     {
         _limits = limits;
-        _forms = [.. status.Where(s => s.Value.IsCompared() && s.Key.Mode == CodeMode.Bits64 && s.Key.Way == EntryWay.Quick
-            && !TracksState(s.Key) && !RoundedResults.Contains(s.Key.OpCode.Mnemonic)).Select(s => s.Key)];
+        _forms = [.. status.Where(s => s.Value.IsCompared() && BlockForms.Contains(s.Key)).Select(s => s.Key)];
         _result = result;
     }
-
-    /// <summary>XSAVE writes which parts are in use, and a processor may say so of parts that hold their first values (SDM 1 13.6). FXRSTOR64 takes
-    /// any FIP, and how much of it a processor keeps is its own affair.</summary>
-    private static bool TracksState(Form form) =>
-        form.Feature.Contains("XSAVE", StringComparison.Ordinal) || form.OpCode.Mnemonic == Iced.Intel.Mnemonic.Fxrstor64;
 
     /// <summary>Runs until a limit is reached.</summary>
     public void Run() => Parallel.For(0, _limits.Threads, new ParallelOptions { MaxDegreeOfParallelism = _limits.Threads }, _ =>
@@ -74,6 +69,8 @@ public sealed class BlockCampaign
             CodeSlot slot = slots[i % Blocks].Slot;
             states.Fill(ref input, slot, random);
             BlockWriter.Point(ref input, random);
+            if (BlockForms.LeavesOutAlignmentAndDataPointer)
+                input.Rflags &= ~AlignmentFlag;
         }
 
         native.Start(count);
@@ -92,6 +89,8 @@ public sealed class BlockCampaign
             Comparison.NormaliseSilicon(ref silicon, slot);
             Comparison.NormaliseOurs(ref ours[i], slot);
             SavedPointers.Normalise(ref ours[i].Extended);
+            if (BlockForms.LeavesOutAlignmentAndDataPointer)
+                ours[i].Extended.OperandPointer = silicon.Extended.OperandPointer;
             if (Comparison.TouchesWorker(in ours[i]))
             {
                 // Its writes are on one side only: nothing after it can be compared.
