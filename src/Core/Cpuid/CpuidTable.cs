@@ -23,14 +23,34 @@ public sealed class CpuidTable
     /// that names a subleaf looks at ECX; its row without one is then subleaf 0.</summary>
     public CpuidTable(IEnumerable<CpuidEntry> entries)
     {
-        Entries = [.. entries];
-        HashSet<uint> indexed = [.. Entries.Where(e => e.Subleaf is not null).Select(e => e.Leaf)];
-        var rows = new SortedDictionary<ulong, CpuidEntry>();
-        foreach (CpuidEntry entry in Entries)
-            rows[((ulong)entry.Leaf << 32) | (entry.Subleaf ?? 0)] = entry;
-        _keys = [.. rows.Keys];
-        _results = [.. rows.Values.Select(e => e.Result)];
-        _anySubleaf = [.. rows.Values.Select(e => !indexed.Contains(e.Leaf))];
+        CpuidEntry[] rows = [.. entries];
+        Entries = rows;
+        // By hand: a sorted collection of these structs is some hundred methods for the compiler at each start (docs/adr/0062-lean-start.md).
+        ulong[] keys = new ulong[rows.Length];
+        var results = new CpuidResult[rows.Length];
+        int count = 0;
+        foreach (CpuidEntry row in rows)
+        {
+            ulong key = KeyOf(row.Leaf, row.Subleaf ?? 0);
+            int at = 0;
+            while (at < count && keys[at] < key)
+                at++;
+            if (at == count || keys[at] != key)
+            {
+                Array.Copy(keys, at, keys, at + 1, count - at);
+                Array.Copy(results, at, results, at + 1, count - at);
+                count++;
+            }
+
+            keys[at] = key;
+            results[at] = row.Result;
+        }
+
+        _keys = keys[..count];
+        _results = results[..count];
+        _anySubleaf = new bool[count];
+        for (int i = 0; i < count; i++)
+            _anySubleaf[i] = !HasSubleaves(rows, (uint)(keys[i] >> 32));
     }
 
     /// <summary>The rows, in the order given.</summary>
@@ -39,7 +59,7 @@ public sealed class CpuidTable
     /// <summary>The answer to a query; zeros where there is no row.</summary>
     public CpuidResult Query(uint leaf, uint subleaf)
     {
-        ulong key = ((ulong)leaf << 32) | subleaf;
+        ulong key = KeyOf(leaf, subleaf);
         ulong[] keys = _keys;
         int low = 0, high = keys.Length;
         while (low < high)
@@ -80,5 +100,18 @@ public sealed class CpuidTable
         if (leaf == 0xD && subleaf == 0 && result.Ecx != 0)
             return result with { Ebx = (xcr0 & AvxState) != 0 ? CpuidTables.AvxAreaSize : CpuidTables.LegacyAreaSize };
         return result;
+    }
+
+    private static ulong KeyOf(uint leaf, uint subleaf) => ((ulong)leaf << 32) | subleaf;
+
+    private static bool HasSubleaves(CpuidEntry[] rows, uint leaf)
+    {
+        foreach (CpuidEntry row in rows)
+        {
+            if (row.Leaf == leaf && row.Subleaf is not null)
+                return true;
+        }
+
+        return false;
     }
 }

@@ -56,22 +56,27 @@ public static class CpuidTables
         new(Aes | Pclmulqdq | Rdrand, 0, Fsgsbase | Rdseed | Adx | Clflushopt | Clwb | Sha, Umip | Rdpid, Xsaveopt, 0),
     ];
 
+    private static readonly CpuidTable?[] s_made = new CpuidTable?[_added.Length + 1];
+
     /// <summary>x86-64-v1 (psABI table 3.1) with the system features of every model.</summary>
-    public static CpuidTable Level1 { get; } = Of(1);
+    public static CpuidTable Level1 => Of(1);
 
     /// <summary>x86-64-v2.</summary>
-    public static CpuidTable Level2 { get; } = Of(2);
+    public static CpuidTable Level2 => Of(2);
 
     /// <summary>x86-64-v3.</summary>
-    public static CpuidTable Level3 { get; } = Of(3);
+    public static CpuidTable Level3 => Of(3);
 
     /// <summary>Everything that the software processor has.</summary>
-    public static CpuidTable Most { get; } = Of(4);
+    public static CpuidTable Most => Of(4);
 
     /// <summary>The model of who does not choose: <see cref="Most"/>.</summary>
     public static CpuidTable Default => Most;
 
-    private static CpuidTable Of(int level)
+    // Made when first asked for, since a run needs one. Threads may race for it: what they make is the same.
+    private static CpuidTable Of(int level) => s_made[level] ??= Make(level);
+
+    private static CpuidTable Make(int level)
     {
         Features f = default;
         foreach (ref readonly Features more in _added.AsSpan(0, level))
