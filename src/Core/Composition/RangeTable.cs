@@ -17,38 +17,35 @@ internal sealed class RangeTable<THandler> where THandler : class
 
     /// <summary>Freezes a table.</summary>
     /// <param name="kind">What the numbers are, for the message, for example <c>port</c>.</param>
-    /// <param name="rows">The handlers, each with the first and the last number that it owns.</param>
+    /// <param name="owned">The handlers, each with the first and the last number that it owns, in any order.</param>
     /// <exception cref="ArgumentException">A range is empty, or two overlap; the message names both owners.</exception>
-    public RangeTable(string kind, IEnumerable<(ulong First, ulong Last, THandler Handler)> rows)
+    public RangeTable(string kind, IEnumerable<Row> owned)
     {
-        (ulong First, ulong Last, THandler Handler)[] sorted = [.. rows.OrderBy(r => r.First)];
-        for (int i = 0; i < sorted.Length; i++)
-        {
-            if (sorted[i].Last < sorted[i].First)
-                throw new ArgumentException($"{sorted[i].Handler.GetType().Name} owns no {kind}: its range ends before it starts", nameof(rows));
-            if (i > 0 && sorted[i].First <= sorted[i - 1].Last)
-            {
-                throw new ArgumentException(
-                    $"{kind} 0x{sorted[i].First:x} has two owners, {sorted[i - 1].Handler.GetType().Name} and {sorted[i].Handler.GetType().Name}; " +
-                    "register one of them",
-                    nameof(rows));
-            }
-        }
-
-        var all = new List<Row>();
+        List<Row> sorted = [.. owned];
+        sorted.Sort(static (a, b) => a.First.CompareTo(b.First));
+        var all = new List<Row>(2 * sorted.Count + 1);
         ulong next = 0;
         bool isFull = false;
-        foreach ((ulong first, ulong last, THandler handler) in sorted)
+        foreach (Row row in sorted)
         {
-            if (first != next)
-                all.Add(new Row(next, first - 1 - next, null));
-            all.Add(new Row(first, last - first, handler));
+            if (row.First < next || isFull)
+            {
+                throw new ArgumentException(
+                    $"{kind} 0x{row.First:x} has two owners, {NameOf(all[^1])} and {NameOf(row)}; register one of them", nameof(owned));
+            }
+
+            ulong last = row.First + row.Span;
+            if (last < row.First)
+                throw new ArgumentException($"{NameOf(row)} owns no {kind}: its range ends before it starts", nameof(owned));
+            if (row.First != next)
+                all.Add(new Row(next, row.First - 1, null));
+            all.Add(row);
             next = last + 1;
             isFull = last == ulong.MaxValue;
         }
 
         if (!isFull)
-            all.Add(new Row(next, ulong.MaxValue - next, null));
+            all.Add(new Row(next, ulong.MaxValue, null));
         _rows = [.. all];
         _last = _rows[0];
     }
@@ -80,13 +77,18 @@ internal sealed class RangeTable<THandler> where THandler : class
         return row.Handler;
     }
 
+    private static string NameOf(Row row) => row.Handler!.GetType().Name;
+
     /// <summary>A range and its owner.</summary>
-    private sealed class Row(ulong first, ulong span, THandler? handler)
+    /// <param name="first">The first number.</param>
+    /// <param name="last">The last number.</param>
+    /// <param name="handler">The owner, or null for a gap.</param>
+    internal sealed class Row(ulong first, ulong last, THandler? handler)
     {
         public readonly ulong First = first;
 
         /// <summary>What added to <see cref="First"/> gives the last number.</summary>
-        public readonly ulong Span = span;
+        public readonly ulong Span = last - first;
 
         public readonly THandler? Handler = handler;
     }

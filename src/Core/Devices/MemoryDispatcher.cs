@@ -12,7 +12,7 @@ public sealed class MemoryDispatcher
     /// <summary>Composes the handlers.</summary>
     /// <exception cref="ArgumentException">Two own the same address.</exception>
     public MemoryDispatcher(IEnumerable<IMemoryHandler> handlers) =>
-        _table = new("address", handlers.Select(h => (h.Range.First.Value, h.Range.Last.Value, h)));
+        _table = new("address", handlers.Select(h => new RangeTable<IMemoryHandler>.Row(h.Range.First.Value, h.Range.Last.Value, h)));
 
     /// <summary>Answers one access. A fetch is #UD: an idle bus gives bytes of all ones, and FF FF is an undefined instruction (SDM 2D A.4.2, group
     /// 5).</summary>

@@ -12,7 +12,7 @@ public sealed class PortDispatcher
     /// <summary>Composes the handlers.</summary>
     /// <exception cref="ArgumentException">Two own the same port.</exception>
     public PortDispatcher(IEnumerable<IPortHandler> handlers) =>
-        _table = new("port", handlers.Select(h => ((ulong)h.Range.First, (ulong)h.Range.Last, h)));
+        _table = new("port", handlers.Select(h => new RangeTable<IPortHandler>.Row(h.Range.First, h.Range.Last, h)));
 
     /// <summary>Answers one port access.</summary>
     public ExitCompletion Dispatch(VirtualCpu vcpu, in PortIoExit access)

@@ -10,7 +10,7 @@ public sealed class HypercallTable
     /// <summary>Composes the handlers.</summary>
     /// <exception cref="ArgumentException">Two serve the same number.</exception>
     public HypercallTable(IEnumerable<IHypercallHandler> handlers) =>
-        _table = new("hypercall", handlers.Select(h => (h.Number, h.Number, h)));
+        _table = new("hypercall", handlers.Select(h => new RangeTable<IHypercallHandler>.Row(h.Number, h.Number, h)));
 
     /// <summary>The handler of <paramref name="number"/>, or null.</summary>
     public IHypercallHandler? Find(ulong number) => _table.Find(number);

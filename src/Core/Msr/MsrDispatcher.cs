@@ -12,7 +12,7 @@ public sealed class MsrDispatcher
     /// <summary>Composes the handlers.</summary>
     /// <exception cref="ArgumentException">Two own the same register.</exception>
     public MsrDispatcher(IEnumerable<IMsrHandler> handlers) =>
-        _table = new("MSR", handlers.Select(h => ((ulong)h.Range.First, (ulong)h.Range.Last, h)));
+        _table = new("MSR", handlers.Select(h => new RangeTable<IMsrHandler>.Row(h.Range.First, h.Range.Last, h)));
 
     /// <summary>Answers RDMSR.</summary>
     public ExitCompletion Read(VirtualCpu vcpu, uint index) =>
