@@ -19,7 +19,7 @@ public sealed class VcpuState
     public PendingEvent Pending;
 
     /// <summary>Model-specific registers beyond <see cref="SystemRegisters"/> that the backend keeps itself, by index.</summary>
-    public SortedDictionary<uint, ulong> Msrs { get; } = [];
+    public SortedList<uint, ulong> Msrs { get; } = [];
 
     /// <summary>Where the seeded sequence behind RDRAND and RDSEED stands, on backends that have one; 0 where nothing is known of it.</summary>
     public ulong Random;

@@ -55,9 +55,10 @@ public static class ModelSpecificRegisters
 
     private static readonly Row[] Rows = Build();
     private static readonly Row?[] LowRows = Spread(0), HighRows = Spread(HighRange);
+    private static readonly uint[] s_kept = Kept();
 
     /// <summary>The registers that have no field in Core's neutral state: MTRRs and their kind.</summary>
-    internal static IReadOnlyList<uint> KeptIndexes { get; } = [.. Rows.Where(row => row.IsKept).Select(row => row.Index)];
+    internal static ReadOnlySpan<uint> KeptIndexes => s_kept;
 
     /// <summary>Whether the processor keeps register <paramref name="index"/>, so that a layer can leave it alone.</summary>
     public static bool Owns(uint index) => Find(index) is not null;
@@ -129,11 +130,35 @@ public static class ModelSpecificRegisters
     // Rows by index from the start of a range on: asked at each RDMSR and WRMSR.
     private static Row?[] Spread(uint first)
     {
-        Row[] inRange = [.. Rows.Where(row => row.Index >= first && row.Index - first < RangeSize)];
-        var spread = new Row?[inRange.Max(row => row.Index - first) + 1];
-        foreach (Row row in inRange)
-            spread[row.Index - first] = row;
+        uint last = first;
+        foreach (Row row in Rows)
+        {
+            if (IsIn(row, first))
+                last = Math.Max(last, row.Index);
+        }
+
+        var spread = new Row?[last - first + 1];
+        foreach (Row row in Rows)
+        {
+            if (IsIn(row, first))
+                spread[row.Index - first] = row;
+        }
+
         return spread;
+    }
+
+    private static bool IsIn(Row row, uint first) => row.Index >= first && row.Index - first < RangeSize;
+
+    private static uint[] Kept()
+    {
+        var kept = new List<uint>();
+        foreach (Row row in Rows)
+        {
+            if (row.IsKept)
+                kept.Add(row.Index);
+        }
+
+        return [.. kept];
     }
 
     private static Row[] Build()
@@ -177,7 +202,8 @@ public static class ModelSpecificRegisters
             rows.Add(new Row(fixedRanges[i], 0, Rule.FixedMtrr, (ref s) => ref s.KeptMsr[slot], true));
         }
 
-        return [.. rows.OrderBy(row => row.Index)];
+        rows.Sort(static (a, b) => a.Index.CompareTo(b.Index));
+        return [.. rows];
     }
 
     /// <summary>IA32_MTRRCAP: eight variable ranges, fixed ranges, write-combining. Never written: its row is read-only.</summary>

@@ -4,14 +4,14 @@ namespace Hv.Host.Loading;
 internal sealed class FreeMemory
 {
     private readonly ulong _top;
-    private readonly SortedDictionary<ulong, ulong> _used = [];
+    private readonly List<Run> _used = [];
 
-    /// <summary>Starts with memory from 0 to <paramref name="top"/> without <paramref name="segments"/>.</summary>
+    /// <summary>Starts with memory from 0 to <paramref name="top"/> without <paramref name="segments"/>, which ascend.</summary>
     public FreeMemory(ulong top, IReadOnlyList<ImageSegment> segments)
     {
         _top = top;
         foreach (ImageSegment segment in segments)
-            _used[segment.Start.Value] = segment.End;
+            _used.Add(new Run(segment.Start.Value, segment.End));
     }
 
     /// <summary>Takes the lowest free run in [<paramref name="from"/>, <paramref name="below"/>), or anywhere above it.</summary>
@@ -24,20 +24,27 @@ internal sealed class FreeMemory
     {
         ulong end = Math.Min(below, _top);
         start = Align(from, alignment);
-        foreach ((ulong usedStart, ulong usedEnd) in _used)
+        int at = 0;
+        for (; at < _used.Count; at++)
         {
-            if (usedEnd <= start)
+            Run used = _used[at];
+            if (used.End <= start)
                 continue;
-            if (start < usedStart && usedStart - start >= size)
+            if (start < used.Start && used.Start - start >= size)
                 break;
-            start = Align(usedEnd, alignment);
+            start = Align(used.End, alignment);
         }
 
         if (start < from || start >= end || size > end - start)
             return false;
-        _used[start] = start + size;
+        _used.Insert(at, new Run(start, start + size));
         return true;
     }
 
     private static ulong Align(ulong value, ulong alignment) => (value + alignment - 1) & ~(alignment - 1);
+
+    private sealed class Run(ulong start, ulong end)
+    {
+        public readonly ulong Start = start, End = end;
+    }
 }
