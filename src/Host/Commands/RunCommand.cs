@@ -16,6 +16,7 @@ internal static class RunCommand
     public static async Task<int> Run(CommandLine line)
     {
         GuestRequest request = ReadRequest(line);
+        WarmUp.Begin(line);
         IHost host = HostComposition.Build(request, line.Configuration);
         RunOutcome outcome;
         try

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Hv.Backends.Emulated;
 using Hv.Backends.Kvm;
 using Hv.Backends.Svm;
+using Hv.Backends.Svm.Hypervisor;
 using Hv.Backends.Vmx;
 using Hv.Core;
 using Hv.Core.Hypercalls;
@@ -27,6 +28,16 @@ internal static class HostComposition
         .AddKvmBackend(new KvmOptions { DevicePath = configuration?[HypervisorOptions.KvmDeviceKey] ?? new HypervisorOptions().KvmDevice })
         .AddSvmBackend()
         .AddVmxBackend();
+
+    /// <summary>A backend in software by its name, without a container around it; null where there is none of that name. For <see cref="WarmUp"/>
+    /// alone, which must not wait for a composition.</summary>
+    public static IBackend? SoftwareBackend(string name) => name.ToUpperInvariant() switch
+    {
+        "EMULATED" => new EmulatedBackend(),
+        "SVM" => new SvmBackend(),
+        "VMX" => new VmxBackend(),
+        _ => null,
+    };
 
     /// <summary>Composes a host that runs one guest.</summary>
     /// <param name="request">Which guest.</param>

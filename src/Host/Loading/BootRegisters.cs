@@ -1,3 +1,4 @@
+using Hv.Core.Machine;
 using Hv.Core.Registers;
 
 namespace Hv.Host.Loading;
@@ -33,6 +34,15 @@ internal readonly record struct BootRegisters(EntryMode Mode, ulong Entry, ulong
         0x67, 0x00, 0, 0, 0, 0x8B, 0x00, 0,
         0, 0, 0, 0, 0, 0, 0, 0,
     ];
+
+    /// <summary>Puts a vCPU that was just made into the entry state.</summary>
+    public void Enter(VirtualCpu vcpu)
+    {
+        var state = new VcpuState();
+        vcpu.Processor.SaveState(state);
+        Apply(state);
+        vcpu.Processor.LoadState(state);
+    }
 
     /// <summary>Turns a reset state into the entry state. What is not named here stays as RESET leaves it (SDM 3A table 9-1).</summary>
     public void Apply(VcpuState state)

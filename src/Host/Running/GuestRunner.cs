@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Hv.Core;
 using Hv.Core.Machine;
 using Hv.Core.Memory;
-using Hv.Core.Registers;
 using Hv.Host.Configuration;
 using Hv.Host.Demo;
 using Hv.Host.Devices;
@@ -62,7 +61,7 @@ internal sealed partial class GuestRunner
             Observer = _logger.IsEnabled(LogLevel.Trace) ? new ExitTracer(backend, _loggers.CreateLogger<ExitTracer>()) : null,
             Ports = [new Com1(_console, _input), exitPort, new DebugConsole(_console)],
         });
-        EnterAt(machine.Vcpus[0], entry);
+        entry.Enter(machine.Vcpus[0]);
         Starting(backend.Name, entry.Mode, entry.Entry, _options.Vcpus);
 
         long start = Stopwatch.GetTimestamp();
@@ -98,14 +97,6 @@ internal sealed partial class GuestRunner
         {
             modules.ForEach(m => m.Dispose());
         }
-    }
-
-    private static void EnterAt(VirtualCpu vcpu, in BootRegisters entry)
-    {
-        var state = new VcpuState();
-        vcpu.Processor.SaveState(state);
-        entry.Apply(state);
-        vcpu.Processor.LoadState(state);
     }
 
     private void Report(VirtualMachine machine, in StopInfo stop, in RunEnding ending, TimeSpan elapsed)
