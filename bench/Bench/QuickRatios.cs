@@ -43,6 +43,23 @@ internal static class QuickRatios
         return 0;
     }
 
+    /// <summary>One round trip again and again, with its time in ns every second: what a profiler attaches to.</summary>
+    public static int Spin(string backend, string roundTrip, double seconds)
+    {
+        var benchmarks = new ExitBenchmarks { Backend = backend };
+        benchmarks.Setup();
+        Func<ulong> run = typeof(ExitBenchmarks).GetMethod(roundTrip)!.CreateDelegate<Func<ulong>>(benchmarks);
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed.TotalSeconds < seconds;)
+        {
+            double best = double.MaxValue;
+            for (long start = clock.ElapsedMilliseconds; clock.ElapsedMilliseconds - start < 1000;)
+                best = Math.Min(best, Nanoseconds(run, out _));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{backend} {roundTrip}: {best:F1} ns"));
+        }
+
+        return 0;
+    }
+
     private static double Nanoseconds(Func<ulong> run, out long bytes)
     {
         long before = GC.GetAllocatedBytesForCurrentThread();

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Core;
 using Hv.Cpu;
 using Hv.Cpu.System;
@@ -11,12 +12,17 @@ internal struct EmulatedVirtualization : IVirtualization
     /// <summary>The exceptions that leave: bit n is vector n.</summary>
     public uint Exceptions;
 
+    // The kinds that always leave, a bit each.
+    private const ulong Always = 1UL << (int)CpuEventKind.PortIo | 1UL << (int)CpuEventKind.StringIo | 1UL << (int)CpuEventKind.GuestPhysicalAccess
+        | 1UL << (int)CpuEventKind.Cpuid | 1UL << (int)CpuEventKind.InterruptWindow;
+
     /// <inheritdoc/>
-    public readonly bool Intercepts(Processor processor, ref CpuEvent e) => e.Kind switch
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly bool Intercepts(Processor processor, ref CpuEvent e) => (Always >> (int)e.Kind & 1) != 0 || Decide(in e);
+
+    private readonly bool Decide(ref readonly CpuEvent e) => e.Kind switch
     {
         CpuEventKind.VendorInstruction => e.Instruction == VendorInstruction.HvExit,
-        CpuEventKind.PortIo or CpuEventKind.StringIo or CpuEventKind.GuestPhysicalAccess => true,
-        CpuEventKind.Cpuid or CpuEventKind.InterruptWindow => true,
         CpuEventKind.Rdmsr or CpuEventKind.Wrmsr => !ModelSpecificRegisters.Owns(e.Index),
         CpuEventKind.Exception => (Exceptions >> (int)e.Index & 1) != 0,
         _ => false,

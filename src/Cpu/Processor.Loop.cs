@@ -16,8 +16,9 @@ public abstract unsafe partial class Processor
 {
     private const ulong RflagsIf = 1 << 9;
 
-    private bool _running;
-    private long _budget;
+    // What InstructionsRetired will be when State.Remaining is 0: one counter serves both.
+    private ulong _end;
+    private bool _performing;
     private ulong _givenFlags;
 
     // The link slot of the branch that left last, and the ticket it was seen under.
@@ -43,7 +44,7 @@ public abstract unsafe partial class Processor
     public bool InterruptWindowWanted;
 
     /// <summary>Instructions retired since creation; a delivered event and a chunk of a REP count as one each.</summary>
-    public ulong InstructionsRetired { get; protected set; }
+    public ulong InstructionsRetired => _end - (ulong)State.Remaining;
 
     /// <summary>The present key, for a block of one instruction.</summary>
     private protected ModeKey SingleKey => new(_key.Value | ModeKey.Single);
@@ -63,17 +64,13 @@ public abstract unsafe partial class Processor
         s.Gpr.Rip = rip;
         s.Sys.Shadow &= ~(InterruptShadow.Sti | InterruptShadow.MovSs);
         ForgetReplays();
-        if (_running)
-        {
-            s.Remaining--;
-            return;
-        }
-
-        InstructionsRetired++;
-        s.Sys.Tsc++;
-        if (DebugTraps.IsDue(ref s))
+        s.Remaining--;
+        if (DebugTraps.IsDue(ref s) && !_performing)
             DebugTraps.AfterInstruction(ref s, s.Gpr.Rflags, InterruptShadow.None);
     }
+
+    /// <summary>Counts an instruction that a layer executed for the guest, apart from a run.</summary>
+    public void CountInstruction() => State.Remaining--;
 
     /// <summary>As <see cref="Retire"/>, for an instruction that has set RIP itself.</summary>
     internal void RetireJump()
@@ -129,23 +126,13 @@ public abstract unsafe partial class Processor
 
     private protected void BeginRun(ref CpuState s, long budget)
     {
-        _running = true;
-        s.Remaining = _budget = budget;
+        _end += (ulong)(budget - s.Remaining);
+        s.Remaining = budget;
         TakeFlags(ref s);
     }
 
-    /// <summary>Instructions of the present run that are not in <see cref="InstructionsRetired"/> and the time stamp yet. Exact at events.</summary>
-    internal ulong RetiredInRun => _running ? (ulong)(_budget - State.Remaining) : 0;
-
-    private protected void EndRun(ref CpuState s, long budget, RunResult result)
-    {
-        _running = false;
-        // Before an event was offered to the layer RFLAGS was made exact.
-        if (result != RunResult.Event)
-            GiveFlags(ref s);
-        InstructionsRetired += (ulong)(budget - s.Remaining);
-        s.Sys.Tsc += (ulong)(budget - s.Remaining);
-    }
+    /// <summary>Around an event's native effect: its traps are the loop's business.</summary>
+    private protected void Performing(bool value) => _performing = value;
 
     /// <summary>Turns a recorded fault into an event for the layer.</summary>
     private protected void OfferFault(ref CpuState s) => Event = new CpuEvent

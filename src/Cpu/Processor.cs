@@ -117,6 +117,7 @@ public abstract unsafe partial class Processor : IDisposable
     /// instruction and
     /// <see cref="Attention.Event"/>. The handler sets the other fields and returns; the run loop asks the layer, then calls the event's native
     /// effect.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Leave(ref CpuState s, ref Op op, CpuEventKind kind)
     {
         // What offers an event ends its block, so that nothing but the instruction itself is given back.

@@ -53,7 +53,9 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         ref CpuState s = ref State;
         BeginRun(ref s, budget);
         RunResult result = Loop(ref s);
-        EndRun(ref s, budget, result);
+        // Before an event was offered to the layer RFLAGS was made exact.
+        if (result != RunResult.Event)
+            GiveFlags(ref s);
         return result;
     }
 
@@ -219,7 +221,9 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         InterruptShadow shadow = s.Sys.Shadow;
         long remaining = s.Remaining;
         CpuEventKind kind = Event.Kind;
+        Performing(true);
         Events.Execute(ref s, this);
+        Performing(false);
         TakeFlags(ref s);
         // IRET and task switches go elsewhere instead of past the instruction, and count as well.
         if (s.Attention == 0 && s.Remaining == remaining && kind is CpuEventKind.Iret or CpuEventKind.TaskSwitch)

@@ -96,11 +96,11 @@ public sealed partial class SvmVcpu
         if (isWrite)
         {
             ulong value = s.Gpr.Rdx << 32 | (uint)s.Gpr.Rax;
-            done = index == TscIndex ? WriteTsc(ref vmcb, ref s, value) : WriteEfer(ref vmcb, ref s, value);
+            done = index == TscIndex ? WriteTsc(ref vmcb, value) : WriteEfer(ref vmcb, ref s, value);
         }
         else
         {
-            ulong value = index == TscIndex ? s.Sys.Tsc + vmcb.Control.TscOffset : vmcb.Save.Efer & ~HostMsrs.SvmeBit;
+            ulong value = index == TscIndex ? TimeStamp.Read(_core.Engine) + vmcb.Control.TscOffset : vmcb.Save.Efer & ~HostMsrs.SvmeBit;
             s.Gpr.Rax = (uint)value;
             s.Gpr.Rdx = value >> 32;
         }
@@ -111,9 +111,9 @@ public sealed partial class SvmVcpu
             _inject = EventRecord.Of(EventType.Exception, ExceptionVectors.GeneralProtection, true);
     }
 
-    private static bool WriteTsc(ref Vmcb vmcb, ref CpuState s, ulong value)
+    private bool WriteTsc(ref Vmcb vmcb, ulong value)
     {
-        vmcb.Control.TscOffset = value - s.Sys.Tsc;
+        vmcb.Control.TscOffset = value - TimeStamp.Read(_core.Engine);
         vmcb.Control.Clean &= ~CleanBits.Intercepts;
         return true;
     }

@@ -22,7 +22,7 @@ public sealed partial class SvmVcpu
         StateTransfer.Save(_core.Engine, state);
         StateConversion.FromVmcb(in vmcb.Save, ref state.System);
         state.System.Cr8 = vmcb.Control.VirtualInterrupt.Tpr;
-        state.System.Tsc = _core.Engine.State.Sys.Tsc + vmcb.Control.TscOffset;
+        state.System.Tsc = TimeStamp.Read(_core.Engine) + vmcb.Control.TscOffset;
         state.System.Activity = _activity;
         if ((vmcb.Control.InterruptState & VmcbControl.InterruptShadowBit) == 0)
             state.System.Shadow &= ~InstructionShadow;
@@ -37,9 +37,9 @@ public sealed partial class SvmVcpu
     {
         ref Vmcb vmcb = ref Vmcb;
         ref CpuState s = ref _core.Engine.State;
-        ulong hostTsc = s.Sys.Tsc;
+        ulong hostTsc = TimeStamp.Read(_core.Engine);
         StateTransfer.Load(_core.Engine, state);
-        s.Sys.Tsc = hostTsc;
+        TimeStamp.Write(_core.Engine, hostTsc);
         // The processor has made the values harmless for itself; what VMRUN is to judge is what was given.
         s.Gpr = state.General;
         StateConversion.ToVmcb(in state.System, ref vmcb.Save);
@@ -67,7 +67,7 @@ public sealed partial class SvmVcpu
         vmcb.Control.InterceptExceptions = exceptions;
         ResetState.Reset(_core.Engine, Index == 0);
         StateConversion.ToVmcb(in _core.Engine.State.Sys, ref vmcb.Save);
-        vmcb.Control.TscOffset = 0 - _core.Engine.State.Sys.Tsc;
+        vmcb.Control.TscOffset = 0 - TimeStamp.Read(_core.Engine);
         _activity = ActivityState.Running;
         _retiredAtReset = _core.Engine.InstructionsRetired;
         _inject = default;

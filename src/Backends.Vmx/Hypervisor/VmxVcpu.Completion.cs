@@ -17,9 +17,6 @@ internal sealed partial class VmxVcpu
     private uint _injectErrorCode;
     private byte _injectLength;
 
-    // Instructions that the hypervisor executed for the guest since creation.
-    private ulong _emulated;
-
     // The emulator has an answer for the instruction at RIP and must execute it before anything else happens.
     private bool _answered;
 
@@ -73,8 +70,7 @@ internal sealed partial class VmxVcpu
     {
         ref GeneralRegisters registers = ref Registers;
         registers.Rip = rip;
-        _emulated++;
-        _processor.State.Sys.Tsc++;
+        _processor.CountInstruction();
         EndShadow();
         if ((registers.Rflags & RflagsTf) != 0)
             _cpu.Vmwrite(VmcsField.GuestPendingDebug, PendingSingleStep);

@@ -37,7 +37,7 @@ internal sealed partial class VmxVcpu
         ResetState.Reset(_processor, bootstrap: Index == 0);
         Load(in _processor.State.Gpr, in _processor.State.Sys);
         RequestInterruptWindow(false);
-        _retiredBeforeReset = _processor.InstructionsRetired + _emulated;
+        _retiredBeforeReset = _processor.InstructionsRetired;
         _inject = default;
     }
 

@@ -75,7 +75,7 @@ internal sealed partial class VmxVcpu : IVcpu
     public ulong Xcr0 => _processor.State.Sys.Xcr0;
 
     /// <inheritdoc/>
-    public ulong InstructionsRetired => _processor.InstructionsRetired + _emulated - _retiredBeforeReset;
+    public ulong InstructionsRetired => _processor.InstructionsRetired - _retiredBeforeReset;
 
     /// <inheritdoc/>
     public string? LastFailure { get; private set; }

@@ -1,23 +1,41 @@
 namespace Hv.Core.Exits;
 
 /// <summary>A port access. For string forms the backend runs the string semantics and exits once per element.</summary>
-/// <param name="Port">The first port, 0..65535.</param>
-/// <param name="Size">Bytes: 1, 2 or 4.</param>
-/// <param name="IsWrite">OUT (true) or IN.</param>
-/// <param name="Value">For OUT, the bytes written, zero-extended.</param>
-/// <param name="IsString">Whether this is one element of INS or OUTS.</param>
-public readonly record struct PortIoExit(ushort Port, byte Size, bool IsWrite, uint Value, bool IsString)
+public readonly record struct PortIoExit
 {
-    private const byte WriteBit = 1, StringBit = 2;
+    private const int SizeShift = 16, ValueShift = 32;
+    private const ulong WriteBit = 1 << 24, StringBit = 1 << 25;
 
-    // One byte for both: a structure of four fields is kept in registers until it is stored.
-    private readonly byte _kind = (byte)((IsWrite ? WriteBit : 0) | (IsString ? StringBit : 0));
+    // One word for all, so that it is made in a register and stored once: a load of what was stored piece by piece waits for the pieces.
+    private readonly ulong _word;
+
+    /// <summary>Makes one.</summary>
+    /// <param name="port">See <see cref="Port"/>.</param>
+    /// <param name="size">See <see cref="Size"/>.</param>
+    /// <param name="isWrite">See <see cref="IsWrite"/>.</param>
+    /// <param name="value">See <see cref="Value"/>.</param>
+    /// <param name="isString">See <see cref="IsString"/>.</param>
+    public PortIoExit(ushort port, byte size, bool isWrite, uint value, bool isString) =>
+        _word = port | (ulong)size << SizeShift | (isWrite ? WriteBit : 0) | (isString ? StringBit : 0) | (ulong)value << ValueShift;
+
+    /// <summary>The first port, 0..65535.</summary>
+    public ushort Port => (ushort)_word;
+
+    /// <summary>Bytes: 1, 2 or 4.</summary>
+    public byte Size => (byte)(_word >> SizeShift);
 
     /// <summary>OUT (true) or IN.</summary>
-    public bool IsWrite { get => (_kind & WriteBit) != 0; init => _kind = (byte)(value ? _kind | WriteBit : _kind & ~WriteBit); }
+    public bool IsWrite => (_word & WriteBit) != 0;
+
+    /// <summary>For OUT, the bytes written, zero-extended.</summary>
+    public uint Value => (uint)(_word >> ValueShift);
 
     /// <summary>Whether this is one element of INS or OUTS.</summary>
-    public bool IsString { get => (_kind & StringBit) != 0; init => _kind = (byte)(value ? _kind | StringBit : _kind & ~StringBit); }
+    public bool IsString
+    {
+        get => (_word & StringBit) != 0;
+        init => _word = value ? _word | StringBit : _word & ~StringBit;
+    }
 }
 
 /// <summary>A data access to guest-physical memory without a slot behind it, or a write to a read-only slot.</summary>

@@ -132,7 +132,7 @@ internal static class EventInstructions
         }
 
         p.Leave(ref s, ref op, kind);
-        p.Event.Value = TimeStamp.Read(ref s, p);
+        p.Event.Value = TimeStamp.Read(p);
     }
 
     private static void MonitorOrWait(ref CpuState s, ref Op op, Processor p, CpuEventKind kind, uint allowed)

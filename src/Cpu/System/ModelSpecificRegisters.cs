@@ -69,7 +69,7 @@ public static class ModelSpecificRegisters
         value = 0;
         if (Find(index) is not { } row)
             return MsrOutcome.Unknown;
-        value = index == Tsc ? TimeStamp.Read(ref s, p) : row.Field(ref s);
+        value = index == Tsc ? TimeStamp.Read(p) : row.Field(ref s);
         return MsrOutcome.Done;
     }
 
@@ -88,7 +88,7 @@ public static class ModelSpecificRegisters
         }
 
         if (index == Tsc)
-            TimeStamp.Write(ref s, p, value);
+            TimeStamp.Write(p, value);
         else
             row.Field(ref s) = value;
         if (row.Rule == Rule.SegmentBase)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Core.Registers;
 using Hv.Cpu.Decode;
 using Hv.Cpu.State;
@@ -12,6 +13,7 @@ internal static class PortInstructions
 
     public static void Out(ref CpuState s, ref Op op, Processor p) => Single(ref s, ref op, p, true);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Single(ref CpuState s, ref Op op, Processor p, bool write)
     {
         Faults.Begin(ref s, ref op);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
@@ -8,11 +9,13 @@ internal static class PortPermission
     private const uint MapBaseField = 0x66, MinimumLimit = 0x67;
 
     /// <summary>Checks <paramref name="size"/> ports from <paramref name="port"/> on; refused is #GP(0).</summary>
-    public static bool TryCheck(ref CpuState s, Processor p, ushort port, int size)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryCheck(ref CpuState s, Processor p, ushort port, int size) =>
+        Modes.IsReal(ref s) || (!Modes.IsVm86(ref s) && s.Sys.Cpl <= Modes.Iopl(ref s)) || TryMap(ref s, p, port, size);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool TryMap(ref CpuState s, Processor p, ushort port, int size)
     {
-        bool byLevel = Modes.IsReal(ref s) || (!Modes.IsVm86(ref s) && s.Sys.Cpl <= Modes.Iopl(ref s));
-        if (byLevel)
-            return true;
         if (!TaskState.Is32(ref s) || s.Sys.Tr.Limit < MinimumLimit)
             return Faults.GeneralProtection(ref s);
         if (!TaskState.TryRead(ref s, p, MapBaseField, 2, out ulong mapBase))

@@ -19,7 +19,7 @@ public static class StateTransfer
         ref CpuState s = ref p.State;
         state.General = s.Gpr;
         state.System = s.Sys;
-        state.System.Tsc = TimeStamp.Read(ref s, p);
+        state.System.Tsc = TimeStamp.Read(p);
         FpuImage.SaveArea(in s.Fpu, state.Extended);
         state.Pending = Pending(p);
         state.Random = p.Random;
@@ -47,7 +47,7 @@ public static class StateTransfer
         s.PendingDebug = 0;
         s.Attention = Attention.None;
         s.Fault = default;
-        TimeStamp.Write(ref s, p, state.System.Tsc);
+        TimeStamp.Write(p, state.System.Tsc);
         foreach (uint index in ModelSpecificRegisters.KeptIndexes)
         {
             if (state.Msrs.TryGetValue(index, out ulong value))

@@ -4,9 +4,11 @@ namespace Hv.Cpu.System;
 
 /// <summary>The time-stamp counter: one tick per retired instruction, so that a run can be repeated exactly; layers that want wall-clock time replace
 /// the value at the event.</summary>
-internal static class TimeStamp
+public static class TimeStamp
 {
-    public static ulong Read(ref CpuState s, Processor p) => s.Sys.Tsc + p.RetiredInRun;
+    /// <summary>The counter now.</summary>
+    public static ulong Read(Processor p) => p.State.Sys.Tsc + p.InstructionsRetired;
 
-    public static void Write(ref CpuState s, Processor p, ulong value) => s.Sys.Tsc = value - p.RetiredInRun;
+    /// <summary>Sets it. What is kept is its distance from the instructions retired, which is all that changes in <c>Sys.Tsc</c>.</summary>
+    public static void Write(Processor p, ulong value) => p.State.Sys.Tsc = value - p.InstructionsRetired;
 }

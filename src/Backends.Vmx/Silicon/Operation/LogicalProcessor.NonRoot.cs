@@ -4,6 +4,7 @@ using Hv.Backends.Vmx.Silicon.Translation;
 using Hv.Core;
 using Hv.Cpu;
 using Hv.Cpu.State;
+using Hv.Cpu.System;
 using Hv.Cpu.Virtualization;
 using static Hv.Backends.Vmx.Silicon.RegisterBits;
 
@@ -20,7 +21,7 @@ public sealed partial class LogicalProcessor
     {
         if (!Exit.Intercepts.Exits(Vmcs, _memory, e, out VmxExitReason reason))
         {
-            Change(ref processor.State, ref e);
+            Change(processor, ref processor.State, ref e);
             return false;
         }
 
@@ -65,7 +66,7 @@ public sealed partial class LogicalProcessor
         (s.Sys.Cr0 & Cr0Pe) != 0 && (s.Gpr.Rflags & RflagsVm) == 0 && ((s.Sys.Efer & EferLma) == 0 || s.Sys.Cs.Long);
 
     // SDM 3C 26.3: instructions that behave otherwise in non-root operation.
-    private void Change(ref CpuState s, ref CpuEvent e)
+    private void Change(Processor processor, ref CpuState s, ref CpuEvent e)
     {
         switch (e.Kind)
         {
@@ -94,7 +95,7 @@ public sealed partial class LogicalProcessor
             case CpuEventKind.Rdmsr when e.Index == TimeStampCounter && UsesTscOffset:
                 // RDMSR of the counter gives what RDTSC gives, in the same registers.
                 e.Kind = CpuEventKind.Rdtsc;
-                e.Value = s.Sys.Tsc + Vmcs[VmcsField.TscOffset];
+                e.Value = TimeStamp.Read(processor) + Vmcs[VmcsField.TscOffset];
                 break;
         }
     }
