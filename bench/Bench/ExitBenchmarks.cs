@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Configs;
 using Hv.Core.Exits;
@@ -98,11 +99,13 @@ public class InterfaceCallBenchmarks
 
     private sealed class First : IRecordService
     {
+        [MethodImpl(MethodImplOptions.NoInlining)]
         public VmExit Pass(VmExit exit) => exit;
     }
 
     private sealed class Second : IRecordService
     {
+        [MethodImpl(MethodImplOptions.NoInlining)]
         public VmExit Pass(VmExit exit) => exit;
     }
 }

@@ -57,17 +57,10 @@ internal sealed class EmulatedVcpu : IVcpu
     /// <inheritdoc/>
     public void Complete(ExitCompletion completion)
     {
-        if (completion.Kind != CompletionKind.Fault)
-        {
-            Retire(completion);
-            return;
-        }
-
-        // Injected, so not offered for interception again; a fault of a delivery that an exit cut off combines with it (SDM 3A 6.15, table 6-5).
-        if (_processor.Pending.Kind != PendingEventKind.None)
-            _processor.Interrupted = _processor.Pending;
-        _processor.Deliver(new PendingEvent(PendingEventKind.Exception, completion.Vector, completion.HasErrorCode, completion.ErrorCode,
-            completion.Address), 0);
+        if (completion.Kind == CompletionKind.Fault)
+            Inject(completion);
+        else
+            Retire(completion.Kind == CompletionKind.RetireWith, completion.Value);
     }
 
     /// <inheritdoc/>
@@ -108,24 +101,32 @@ internal sealed class EmulatedVcpu : IVcpu
     /// <inheritdoc/>
     public void Dispose() => _processor.Dispose();
 
-    private void Retire(ExitCompletion completion)
+    // Injected, so not offered for interception again; a fault of a delivery that an exit cut off combines with it (SDM 3A 6.15, table 6-5).
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Inject(ExitCompletion fault)
     {
-        bool hasValue = completion.Kind == CompletionKind.RetireWith;
+        if (_processor.Pending.Kind != PendingEventKind.None)
+            _processor.Interrupted = _processor.Pending;
+        _processor.Deliver(new PendingEvent(PendingEventKind.Exception, fault.Vector, fault.HasErrorCode, fault.ErrorCode, fault.Address), 0);
+    }
+
+    private void Retire(bool hasValue, ulong value)
+    {
         switch (_processor.Event.Kind)
         {
             case CpuEventKind.VendorInstruction:
                 if (hasValue)
-                    _processor.State.Gpr.Rax = completion.Value;
+                    _processor.State.Gpr.Rax = value;
                 _processor.Retire();
                 break;
             case CpuEventKind.PortIo or CpuEventKind.StringIo:
-                PortCompletion.Complete(_processor, completion.Value);
+                PortCompletion.Complete(_processor, value);
                 break;
             case CpuEventKind.GuestPhysicalAccess:
-                _processor.CompleteDeviceAccess(completion.Value);
+                _processor.CompleteDeviceAccess(value);
                 break;
             case CpuEventKind.Rdmsr when hasValue:
-                RegisterCompletion.Pair(_processor, completion.Value);
+                RegisterCompletion.Pair(_processor, value);
                 break;
             case CpuEventKind.Exception:
                 // The host has dealt with the cause: the instruction runs again.

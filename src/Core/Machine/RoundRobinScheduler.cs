@@ -33,7 +33,7 @@ internal sealed class RoundRobinScheduler(IReadOnlyList<VirtualCpu> vcpus, RunLo
 
             VirtualCpu vcpu = vcpus[Current];
             long budget = vcpus.Count == 1 ? left : Math.Min(left, QuantumLeft);
-            long used = loop.RunSlice(vcpu, budget, session, null);
+            long used = loop.RunSlice(vcpu, budget, session);
             left -= used;
             // A backend that cannot count gives its whole turn away when it returns.
             QuantumLeft = countsInstructions ? QuantumLeft - used : 0;

@@ -57,13 +57,16 @@ internal static class Flags
         s.FlagsAux = CarryOverflow(less, false) | (equal ? OddParity : 0);
     }
 
-    /// <summary>INC and DEC: the flags of <paramref name="result"/> by <paramref name="carries"/>, CF kept.</summary>
+    /// <summary>INC and DEC: the flags of <paramref name="result"/> by <paramref name="carries"/>, the run of ones or zeros at the operand's low end;
+    /// CF kept.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void KeepCarry<TW>(ref CpuState s, ulong result, ulong carries) where TW : struct, IWidth
     {
         ulong aux = Aux<TW>(carries);
         s.FlagsResult = TW.SignExtend(result);
-        s.FlagsAux = WithCarry(aux, s.FlagsAux >> CarryBit);
+        // Where CF is another than the carry, both top bits flip, so that OF stays.
+        ulong flip = (aux ^ s.FlagsAux) & 1UL << CarryBit;
+        s.FlagsAux = aux ^ flip ^ flip >> 1;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -17,7 +17,7 @@ internal readonly struct IncOp : IUnary
     {
         ulong result = TW.Truncate(a + 1);
         if (TF.Live)
-            Flags.KeepCarry<TW>(ref s, result, (a & 1) | ((a | 1) & ~result));
+            Flags.KeepCarry<TW>(ref s, result, a & ~result);
         return result;
     }
 }
@@ -29,7 +29,7 @@ internal readonly struct DecOp : IUnary
     {
         ulong result = TW.Truncate(a - 1);
         if (TF.Live)
-            Flags.KeepCarry<TW>(ref s, result, (~a & 1) | ((~a | 1) & result));
+            Flags.KeepCarry<TW>(ref s, result, ~a & result);
         return result;
     }
 }

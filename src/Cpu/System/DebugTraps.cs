@@ -78,10 +78,16 @@ internal static class DebugTraps
     }
 
     /// <summary>A port access; the kind exists only under CR4.DE.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void PortAccess(ref CpuState s, ushort port, int size)
     {
-        if ((s.Sys.Dr7 & EnableMask) == 0 || (s.Sys.Cr4 & ControlBits.De) == 0)
-            return;
+        if ((s.Sys.Dr7 & EnableMask) != 0 && (s.Sys.Cr4 & ControlBits.De) != 0)
+            CollectPort(ref s, port, size);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void CollectPort(ref CpuState s, ushort port, int size)
+    {
         for (int i = 0; i < 4; i++)
         {
             if (IsEnabled(ref s, i) && Kind(ref s, i) == Io && Overlaps(ref s, i, port, size))
