@@ -17,11 +17,12 @@ internal sealed class EmulatedVcpu : IVcpu
 {
     private readonly Processor<EmulatedVirtualization> _processor;
     private ulong _retiredBeforeReset;
+    private bool _answered;
 
     public EmulatedVcpu(int index, GuestMemory memory, PartitionOptions options, CodeCache code)
     {
         Index = index;
-        _processor = new Processor<EmulatedVirtualization>(memory, options.Cpuid, default, code);
+        _processor = new Processor<EmulatedVirtualization>(memory, options.Cpuid, new EmulatedVirtualization(this), code);
         ResetState.Reset(_processor, bootstrap: index == 0);
     }
 
@@ -29,7 +30,7 @@ internal sealed class EmulatedVcpu : IVcpu
     public int Index { get; }
 
     /// <inheritdoc/>
-    public ref GeneralRegisters Registers => ref _processor.State.Gpr;
+    public ref GeneralRegisters Registers => ref _processor.ExactRegisters;
 
     /// <inheritdoc/>
     public ulong Cr4 => _processor.State.Sys.Cr4;
@@ -44,9 +45,33 @@ internal sealed class EmulatedVcpu : IVcpu
     public string? LastFailure => null;
 
     /// <inheritdoc/>
+    public IExitSink? Sink { get; set; }
+
+    /// <inheritdoc/>
     public void Run(long budget, out VmExit exit)
     {
+        _answered = false;
         RunResult result = _processor.Run(budget);
+        if (_answered)
+            VmExit.Plain(ExitReason.Answered, default, default, out exit);
+        else
+            Capture(result, out exit);
+    }
+
+    /// <summary>Offers the event that has left the guest to the sink. False: the run ends, with the event answered or not.</summary>
+    internal bool Answers()
+    {
+        if (Sink is not { } sink)
+            return false;
+        Capture(RunResult.Event, out VmExit exit);
+        bool goesOn = sink.OnExit(in exit);
+        _answered = !goesOn;
+        return goesOn;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Capture(RunResult result, out VmExit exit)
+    {
         ref CpuState s = ref _processor.State;
         const GuestMode Mode64 = GuestMode.Protected | GuestMode.LongModeActive | GuestMode.Code64;
         GuestMode mode = _processor.Is64BitCode ? Mode64 : EmulatedExitCapture.ModeOf(in s.Gpr, in s.Sys);

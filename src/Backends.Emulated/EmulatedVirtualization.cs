@@ -7,7 +7,8 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Backends.Emulated;
 
 /// <summary>What leaves the guest: what the host must answer, and nothing that the processor can do itself.</summary>
-internal struct EmulatedVirtualization : IVirtualization
+/// <param name="vcpu">Who answers events on the spot.</param>
+internal struct EmulatedVirtualization(EmulatedVcpu vcpu) : IVirtualization
 {
     /// <summary>The exceptions that leave: bit n is vector n.</summary>
     public uint Exceptions;
@@ -27,6 +28,10 @@ internal struct EmulatedVirtualization : IVirtualization
         CpuEventKind.Exception => (Exceptions >> (int)e.Index & 1) != 0,
         _ => false,
     };
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly bool Answers(Processor processor) => vcpu.Answers();
 
     /// <inheritdoc/>
     public readonly bool TranslateGuestPhysical(ulong address, GuestAccess access, out Gpa host, out bool writable)

@@ -3,6 +3,14 @@ using Hv.Core.Registers;
 
 namespace Hv.Core;
 
+/// <summary>Answers a vCPU's exits while it runs.</summary>
+public interface IExitSink
+{
+    /// <summary>Answers an exit, through <see cref="IVcpu.Complete"/> where it needs that.</summary>
+    /// <returns>Whether the vCPU runs on; if not, <see cref="IVcpu.Run"/> returns <see cref="ExitReason.Answered"/>.</returns>
+    bool OnExit(in VmExit exit);
+}
+
 /// <summary>
 /// One virtual processor of a backend. Used from one thread at a time; only <see cref="RequestExit"/> may come from another.
 /// The protocol is: <see cref="Run"/> gives an exit; the host may read and write <see cref="Registers"/>; it answers with
@@ -35,6 +43,17 @@ public interface IVcpu : IDisposable
     /// <param name="budget">The most instructions to retire, at least 1; exact where the backend is deterministic.</param>
     /// <param name="exit">Why it stopped.</param>
     void Run(long budget, out VmExit exit);
+
+    /// <summary>
+    /// Who answers exits from inside <see cref="Run"/>, or null. A backend that can gives it an exit instead of returning, and goes on with the guest
+    /// where <see cref="IExitSink.OnExit"/> says so; one that cannot returns as without. Set while the vCPU does not run
+    /// (docs/adr/0005-exits-answered-in-place.md).
+    /// </summary>
+    IExitSink? Sink
+    {
+        get => null;
+        set { }
+    }
 
     /// <summary>Answers the last exit.</summary>
     void Complete(ExitCompletion completion);

@@ -21,6 +21,9 @@ public abstract unsafe partial class Processor
     private bool _performing;
     private ulong _givenFlags;
 
+    // An event has left the guest, and nobody has asked for the arithmetic bits of RFLAGS since.
+    private bool _owesFlags;
+
     // The link slot of the branch that left last, and the ticket it was seen under.
     private nint _unlinked;
     private ulong _unlinkedTicket;
@@ -149,13 +152,32 @@ public abstract unsafe partial class Processor
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private protected void TakeFlags(ref CpuState s)
     {
-        if (s.Gpr.Rflags != _givenFlags)
+        if (!_owesFlags && s.Gpr.Rflags != _givenFlags)
             Flags.Put(ref s, s.Gpr.Rflags);
+        _owesFlags = false;
     }
 
     /// <summary>RFLAGS is made exact.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private protected void GiveFlags(ref CpuState s) => _givenFlags = s.Gpr.Rflags = s.Gpr.Rflags & ~Flags.All | Flags.Get(ref s);
+    private protected void GiveFlags(ref CpuState s)
+    {
+        _givenFlags = s.Gpr.Rflags = s.Gpr.Rflags & ~Flags.All | Flags.Get(ref s);
+        _owesFlags = false;
+    }
+
+    /// <summary>RFLAGS will be made exact if somebody asks.</summary>
+    private protected void OweFlags() => _owesFlags = true;
+
+    /// <summary>The general registers, RIP and RFLAGS, exact between two runs and while a layer answers an event. Where an event has left the guest the
+    /// arithmetic bits in <see cref="State"/> may be stale until this was read: most exits are answered without.</summary>
+    public ref GeneralRegisters ExactRegisters
+    {
+        get
+        {
+            if (_owesFlags)
+                GiveFlags(ref State);
+            return ref State.Gpr;
+        }
+    }
 
     /// <summary>Whether something other than running blocks is to be done before the next instruction: any bit of any of its reasons.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

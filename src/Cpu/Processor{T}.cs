@@ -53,7 +53,6 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         ref CpuState s = ref State;
         BeginRun(ref s, budget);
         RunResult result = Loop(ref s);
-        // Before an event was offered to the layer RFLAGS was made exact.
         if (result != RunResult.Event)
             GiveFlags(ref s);
         return result;
@@ -80,7 +79,11 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
             {
                 s.Attention = Attention.None;
                 if (Offer(ref s))
-                    return RunResult.Event;
+                {
+                    if (!Virtualization.Answers(this))
+                        return RunResult.Event;
+                    TakeFlags(ref s);
+                }
             }
         }
     }
@@ -199,7 +202,7 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
     /// <summary>Asks the layer about the event; when that does not take it, it has its native effect. True: the layer took it.</summary>
     private bool Offer(ref CpuState s)
     {
-        GiveFlags(ref s);
+        OweFlags();
         if (Virtualization.Intercepts(this, ref Event))
             return true;
         Perform(ref s);
@@ -217,6 +220,7 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
             return;
         }
 
+        GiveFlags(ref s);
         ulong flags = s.Gpr.Rflags;
         InterruptShadow shadow = s.Sys.Shadow;
         long remaining = s.Remaining;

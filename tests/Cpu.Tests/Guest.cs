@@ -22,6 +22,8 @@ public struct TestLayer : IVirtualization
         _ => false,
     };
 
+    public bool Answers(Processor processor) => false;
+
     public bool TranslateGuestPhysical(ulong address, GuestAccess access, out Gpa host, out bool writable)
     {
         Translations++;
@@ -43,7 +45,7 @@ public sealed class Guest : IDisposable
 
     public Processor<TestLayer> Cpu { get; }
 
-    public ref GeneralRegisters Gpr => ref Cpu.State.Gpr;
+    public ref GeneralRegisters Gpr => ref Cpu.ExactRegisters;
 
     private Guest(Guest? other = null)
     {

@@ -52,7 +52,7 @@ public sealed partial class SvmVcpu : IVcpu
     private ref Vmcb Vmcb => ref _vmcb.Vmcb;
 
     /// <inheritdoc/>
-    public ref GeneralRegisters Registers => ref _core.Engine.State.Gpr;
+    public ref GeneralRegisters Registers => ref _core.Engine.ExactRegisters;
 
     /// <inheritdoc/>
     public ulong Cr4 => Vmcb.Save.Cr4;

@@ -69,10 +69,11 @@ public static class GuestStateTransfer
 
     /// <summary>Puts the guest state that #VMEXIT saves into a save area (APM 2 15.6), all groups; G_PAT with nested paging only.</summary>
     /// <param name="s">The processor.</param>
+    /// <param name="registers">Its general registers, with RFLAGS exact.</param>
     /// <param name="segments">What <see cref="Pack"/> gives for it.</param>
     /// <param name="save">The save area.</param>
     /// <param name="nestedPaging">Whether nested paging is on.</param>
-    public static void Save(in CpuState s, in VmcbSegments segments, ref VmcbSave save, bool nestedPaging)
+    public static void Save(in CpuState s, in GeneralRegisters registers, in VmcbSegments segments, ref VmcbSave save, bool nestedPaging)
     {
         ref readonly SystemRegisters sys = ref s.Sys;
         save.Segments = segments;
@@ -90,10 +91,10 @@ public static class GuestStateTransfer
         save.Dr7 = sys.Dr7;
         if (nestedPaging)
             save.GuestPat = sys.Pat;
-        save.Rflags = s.Gpr.Rflags;
-        save.Rip = s.Gpr.Rip;
-        save.Rsp = s.Gpr.Rsp;
-        save.Rax = s.Gpr.Rax;
+        save.Rflags = registers.Rflags;
+        save.Rip = registers.Rip;
+        save.Rsp = registers.Rsp;
+        save.Rax = registers.Rax;
     }
 
     /// <summary>Packs ES, CS, SS and DS.</summary>

@@ -70,7 +70,7 @@ public sealed partial class SvmCore
     {
         ulong flags = (vmcb.Save.Rflags & DefinedFlags) | FixedFlag;
         modeChanged |= ((flags ^ s.Gpr.Rflags) & ModeFlags) != 0;
-        s.Gpr.Rflags = flags;
+        _cpu.ExactRegisters.Rflags = flags;
         s.Gpr.Rax = vmcb.Save.Rax;
         s.Gpr.Rsp = vmcb.Save.Rsp;
         s.Gpr.Rip = vmcb.Save.Rip;

@@ -69,7 +69,7 @@ public sealed partial class SvmCore
             _packedVersion = _cpu.ModeVersion;
         }
 
-        GuestStateTransfer.Save(in s, in _packed, ref save, NestedPagingEnabled);
+        GuestStateTransfer.Save(in s, in _cpu.ExactRegisters, in _packed, ref save, NestedPagingEnabled);
     }
 
     /// <summary>A refused VMRUN: no guest state is saved (APM 2 15.5.1).</summary>

@@ -15,6 +15,9 @@ public readonly struct SvmVirtualization : IVirtualization
     public bool Intercepts(Processor processor, ref CpuEvent e) => _core.Intercepts(ref e);
 
     /// <inheritdoc/>
+    public bool Answers(Processor processor) => false;
+
+    /// <inheritdoc/>
     public bool TranslateGuestPhysical(ulong address, GuestAccess access, out Gpa host, out bool writable) =>
         _core.TranslateGuestPhysical(address, access, out host, out writable);
 }

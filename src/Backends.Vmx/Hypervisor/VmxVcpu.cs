@@ -66,7 +66,7 @@ internal sealed partial class VmxVcpu : IVcpu
     public int Index { get; }
 
     /// <inheritdoc/>
-    public ref GeneralRegisters Registers => ref _processor.State.Gpr;
+    public ref GeneralRegisters Registers => ref _processor.ExactRegisters;
 
     /// <inheritdoc/>
     public ulong Cr4 => StateConversion.Cr4(_cpu);

@@ -36,7 +36,7 @@ public sealed unsafe class GuestRegisters
     public ulong Read(VmcsField field) => field switch
     {
         VmcsField.GuestRip => State.Gpr.Rip,
-        VmcsField.GuestRflags => State.Gpr.Rflags,
+        VmcsField.GuestRflags => _processor!.ExactRegisters.Rflags,
         VmcsField.GuestCr0 => State.Sys.Cr0,
         VmcsField.GuestCsAccessRights => State.Sys.Cs.Attributes,
         VmcsField.GuestSsAccessRights => State.Sys.Ss.Attributes,
@@ -106,7 +106,7 @@ public sealed unsafe class GuestRegisters
         {
             case VmcsField.GuestRip: s.Gpr.Rip = value; break;
             case VmcsField.GuestRsp: s.Gpr.Rsp = value; break;
-            case VmcsField.GuestRflags: s.Gpr.Rflags = value; break;
+            case VmcsField.GuestRflags: _processor!.ExactRegisters.Rflags = value; break;
             case VmcsField.GuestEfer: s.Sys.Efer = value; break;
             case VmcsField.GuestSysenterCs: s.Sys.SysenterCs = value; break;
             case VmcsField.GuestInterruptibility: s.Sys.Shadow = ToShadow((Interruptibility)value); break;

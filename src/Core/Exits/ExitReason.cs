@@ -47,6 +47,9 @@ public enum ExitReason : byte
 
     /// <summary>The backend could not go on; <see cref="IVcpu.LastFailure"/> says why.</summary>
     InternalError,
+
+    /// <summary>The last exit was answered through <see cref="IVcpu.Sink"/>, which ended the run; nothing needs completion.</summary>
+    Answered,
 }
 
 /// <summary>The processor mode in which an exit happened.</summary>

@@ -6,7 +6,7 @@ namespace Hv.Core.Machine;
 /// <summary>Counters of one vCPU, or the sum over a machine's. Plain memory: a reader on another thread sees a recent value.</summary>
 public sealed class ExitStatistics
 {
-    private const int Reasons = (int)ExitReason.InternalError + 1;
+    private const int Reasons = (int)ExitReason.Answered + 1;
 
     // Inside the object: one access at every exit.
     private Counters _exits;

@@ -5,7 +5,7 @@ namespace Hv.Core.Machine;
 /// is cut by
 /// a limit goes on where it was, so that the same guest gives the same interleaving however it is run (docs/adr/0014-scheduling.md).
 /// </summary>
-internal sealed class RoundRobinScheduler(IReadOnlyList<VirtualCpu> vcpus, RunLoop loop, int quantum, bool countsInstructions)
+internal sealed class RoundRobinScheduler(IReadOnlyList<VirtualCpu> vcpus, IReadOnlyList<RunLoop> loops, int quantum, bool countsInstructions)
 {
     /// <summary>The vCPU whose turn it is.</summary>
     public int Current { get; set; }
@@ -31,9 +31,8 @@ internal sealed class RoundRobinScheduler(IReadOnlyList<VirtualCpu> vcpus, RunLo
                 return;
             }
 
-            VirtualCpu vcpu = vcpus[Current];
             long budget = vcpus.Count == 1 ? left : Math.Min(left, QuantumLeft);
-            long used = loop.RunSlice(vcpu, budget, session);
+            long used = loops[Current].RunSlice(budget, session);
             left -= used;
             // A backend that cannot count gives its whole turn away when it returns.
             QuantumLeft = countsInstructions ? QuantumLeft - used : 0;

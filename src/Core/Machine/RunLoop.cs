@@ -3,65 +3,80 @@ using Hv.Core.Exits;
 
 namespace Hv.Core.Machine;
 
-/// <summary>The life of one exit: run, look, count, answer. Nothing here allocates.</summary>
+/// <summary>The life of one exit: run, look, count, answer. One for each vCPU; nothing here allocates.</summary>
 [SkipLocalsInit]
-internal sealed class RunLoop(ExitDispatcher dispatcher, IExitObserver? observer)
+internal sealed class RunLoop : IExitSink
 {
-    /// <summary>Runs one vCPU for at most <paramref name="budget"/> instructions, where one thread runs all vCPUs.</summary>
-    /// <param name="vcpu">A vCPU that is prepared to run.</param>
+    private readonly VirtualCpu _vcpu;
+    private readonly ExitDispatcher _dispatcher;
+    private readonly IExitObserver? _observer;
+    private readonly object? _gate;
+    private RunSession? _session;
+    private bool _goesOn;
+
+    /// <summary>Makes a vCPU's loop.</summary>
+    /// <param name="vcpu">The vCPU.</param>
+    /// <param name="dispatcher">What answers its exits.</param>
+    /// <param name="observer">Sees each exit first; null for none.</param>
+    /// <param name="gate">Held while an exit is answered, so that handlers are called one at a time; null where one thread runs all vCPUs.</param>
+    public RunLoop(VirtualCpu vcpu, ExitDispatcher dispatcher, IExitObserver? observer, object? gate)
+    {
+        _vcpu = vcpu;
+        _dispatcher = dispatcher;
+        _observer = observer;
+        _gate = gate;
+    }
+
+    /// <summary>Runs the vCPU, which is prepared to, for at most <paramref name="budget"/> instructions.</summary>
     /// <param name="budget">At least 1.</param>
     /// <param name="session">The run; its end ends the slice.</param>
     /// <returns>Instructions retired, at most <paramref name="budget"/>; 0 where the backend cannot count.</returns>
-    public long RunSlice(VirtualCpu vcpu, long budget, RunSession session) => Run(vcpu, budget, session, default(Ungated));
-
-    /// <summary>As <see cref="RunSlice(VirtualCpu, long, RunSession)"/>, where each vCPU has a thread: <paramref name="gate"/> is held while an exit
-    /// is answered, so that handlers are called one at a time.</summary>
-    public long RunSlice(VirtualCpu vcpu, long budget, RunSession session, object gate) => Run(vcpu, budget, session, new Gated(gate));
-
-    // Apart from the scheduler and without a lock of its own, so that what each exit uses stays in registers.
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private long Run<TGate>(VirtualCpu vcpu, long budget, RunSession session, TGate gate) where TGate : struct, IGate
+    public long RunSlice(long budget, RunSession session)
     {
-        IVcpu processor = vcpu.Processor;
+        IVcpu processor = _vcpu.Processor;
         ulong start = processor.InstructionsRetired;
-        vcpu.SliceStart = start;
+        _vcpu.SliceStart = start;
+        _session = session;
+        processor.Sink = this;
         long left = budget;
-        do
+        try
         {
-            if (vcpu.HasInterrupts)
-                vcpu.DeliverInterrupt();
-            processor.Run(left, out VmExit exit);
-            observer?.OnExit(vcpu, in exit);
-            vcpu.Statistics.Count(exit.Reason);
-            bool goOn = gate.Dispatch(dispatcher, vcpu, in exit, session);
-            left = budget - (long)(processor.InstructionsRetired - start);
-            if (!goOn)
-                break;
+            do
+            {
+                if (_vcpu.HasInterrupts)
+                    _vcpu.DeliverInterrupt();
+                _goesOn = true;
+                processor.Run(left, out VmExit exit);
+                if (exit.Reason != ExitReason.Answered)
+                    OnExit(in exit);
+                left = budget - (long)(processor.InstructionsRetired - start);
+            }
+            while (_goesOn && left > 0 && !session.IsStopped);
         }
-        while (left > 0 && !session.IsStopped);
-        vcpu.Statistics.Instructions += budget - left;
+        finally
+        {
+            processor.Sink = null;
+        }
+
+        _vcpu.Statistics.Instructions += budget - left;
         return budget - left;
     }
 
-    /// <summary>What stands between an exit and its answer.</summary>
-    private interface IGate
+    /// <inheritdoc/>
+    public bool OnExit(in VmExit exit)
     {
-        bool Dispatch(ExitDispatcher dispatcher, VirtualCpu vcpu, in VmExit exit, RunSession session);
+        _observer?.OnExit(_vcpu, in exit);
+        _vcpu.Statistics.Count(exit.Reason);
+        RunSession session = _session!;
+        bool goesOn = _gate is null ? _dispatcher.Dispatch(_vcpu, in exit, session) : DispatchAlone(in exit, session);
+        _goesOn = goesOn;
+        return goesOn && !session.IsStopped && !_vcpu.HasInterrupts;
     }
 
-    private readonly struct Ungated : IGate
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool DispatchAlone(in VmExit exit, RunSession session)
     {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public bool Dispatch(ExitDispatcher dispatcher, VirtualCpu vcpu, in VmExit exit, RunSession session) =>
-            dispatcher.Dispatch(vcpu, in exit, session);
-    }
-
-    private readonly struct Gated(object gate) : IGate
-    {
-        public bool Dispatch(ExitDispatcher dispatcher, VirtualCpu vcpu, in VmExit exit, RunSession session)
-        {
-            lock (gate)
-                return dispatcher.Dispatch(vcpu, in exit, session);
-        }
+        lock (_gate!)
+            return _dispatcher.Dispatch(_vcpu, in exit, session);
     }
 }

@@ -7,13 +7,12 @@ namespace Hv.Core.Machine;
 /// anywhere
 /// kicks them all, and <see cref="Run"/> returns when the last has ended.
 /// </summary>
-internal sealed class ThreadedScheduler(IReadOnlyList<VirtualCpu> vcpus, RunLoop loop)
+internal sealed class ThreadedScheduler(IReadOnlyList<VirtualCpu> vcpus, IReadOnlyList<RunLoop> loops)
 {
     // Bounds how far the vCPUs together run past the instruction limit, and how late one sees an interrupt that it was not kicked for.
     private const long SliceInstructions = 1_000_000;
 
     private readonly object _gate = new();
-    private readonly object _dispatch = new();
     private readonly bool[] _woken = new bool[vcpus.Count];
     private ExceptionDispatchInfo? _failure;
     private long _left;
@@ -68,7 +67,7 @@ internal sealed class ThreadedScheduler(IReadOnlyList<VirtualCpu> vcpus, RunLoop
                 if (budget <= 0)
                     session.Stop(new StopInfo { Reason = StopReason.InstructionLimit, VcpuIndex = -1 });
                 else
-                    Interlocked.Add(ref _left, -loop.RunSlice(vcpu, budget, session, _dispatch));
+                    Interlocked.Add(ref _left, -loops[vcpu.Index].RunSlice(budget, session));
             }
         }
         catch (Exception e)

@@ -33,11 +33,13 @@ public sealed class VirtualMachine : IDisposable
         _vcpus = new VirtualCpu[options.VcpuCount];
         for (int i = 0; i < _vcpus.Length; i++)
             _vcpus[i] = new VirtualCpu(this, _partition.CreateVcpu(i));
-        var loop = new RunLoop(dispatcher, options.Observer);
-        _roundRobin = new RoundRobinScheduler(_vcpus, loop, options.Quantum, backend.Capabilities.HasFlag(BackendCapabilities.Deterministic));
         // A single vCPU has the caller's thread for its own.
-        if (backend.Capabilities.HasFlag(BackendCapabilities.ThreadPerVcpu) && _vcpus.Length > 1)
-            _threaded = new ThreadedScheduler(_vcpus, loop);
+        bool isThreaded = backend.Capabilities.HasFlag(BackendCapabilities.ThreadPerVcpu) && _vcpus.Length > 1;
+        object? gate = isThreaded ? new object() : null;
+        RunLoop[] loops = [.. _vcpus.Select(v => new RunLoop(v, dispatcher, options.Observer, gate))];
+        _roundRobin = new RoundRobinScheduler(_vcpus, loops, options.Quantum, backend.Capabilities.HasFlag(BackendCapabilities.Deterministic));
+        if (isThreaded)
+            _threaded = new ThreadedScheduler(_vcpus, loops);
     }
 
     /// <summary>What runs the guest.</summary>

@@ -17,7 +17,7 @@ public static class StateTransfer
     public static void Save(Processor p, VcpuState state)
     {
         ref CpuState s = ref p.State;
-        state.General = s.Gpr;
+        state.General = p.ExactRegisters;
         state.System = s.Sys;
         state.System.Tsc = TimeStamp.Read(p);
         FpuImage.SaveArea(in s.Fpu, state.Extended);

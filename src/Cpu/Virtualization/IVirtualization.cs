@@ -20,6 +20,10 @@ public interface IVirtualization
     /// </summary>
     bool Intercepts(Processor processor, ref CpuEvent e);
 
+    /// <summary>Answers the event that <see cref="Intercepts"/> has taken, on the spot: the layer has completed it as it would after <c>Run</c>, and the
+    /// processor goes on. False: <c>Run</c> returns.</summary>
+    bool Answers(Processor processor);
+
     /// <summary>Translates a guest-physical page to the address that memory slots are looked up by. Identity without nested paging.</summary>
     /// <param name="address">The guest-physical address.</param>
     /// <param name="access">What it is accessed for.</param>

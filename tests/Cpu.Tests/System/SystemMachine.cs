@@ -34,6 +34,8 @@ public readonly struct NoLayer : IVirtualization
 {
     public bool Intercepts(Processor processor, ref CpuEvent e) => false;
 
+    public bool Answers(Processor processor) => false;
+
     public bool TranslateGuestPhysical(ulong address, GuestAccess access, out Gpa host, out bool writable)
     {
         host = new Gpa(address);

@@ -14,6 +14,9 @@ public readonly struct VmxVirtualization(LogicalProcessor logical) : IVirtualiza
     public bool Intercepts(Processor processor, ref CpuEvent e) => logical.Intercepts(processor, ref e);
 
     /// <inheritdoc/>
+    public bool Answers(Processor processor) => false;
+
+    /// <inheritdoc/>
     public bool TranslateGuestPhysical(ulong address, GuestAccess access, out Gpa host, out bool writable) =>
         logical.TranslateGuestPhysical(address, access, out host, out writable);
 }

@@ -118,7 +118,7 @@ public sealed unsafe class SoftwareSide : IDisposable
         if ((s.Gpr.Rflags & AlignmentFlag) != 0 != alignment)
             _selector = ushort.MaxValue;
         output.Rip += s.Gpr.Rip;
-        output.Rflags = s.Gpr.Rflags;
+        output.Rflags = _processor.ExactRegisters.Rflags;
         new ReadOnlySpan<ulong>(System.Runtime.CompilerServices.Unsafe.AsPointer(ref s.Gpr.Rax), 16).CopyTo(output.Registers);
         Span<byte> reached = output.Memory;
         FirstPage[^128..].CopyTo(reached);
@@ -154,6 +154,8 @@ public sealed unsafe class SoftwareSide : IDisposable
         public readonly bool Intercepts(Processor processor, ref CpuEvent e) =>
             e.Kind is CpuEventKind.Exception or CpuEventKind.TripleFault or CpuEventKind.GuestPhysicalAccess or CpuEventKind.PortIo
                 or CpuEventKind.StringIo;
+
+        public readonly bool Answers(Processor processor) => false;
 
         public readonly bool TranslateGuestPhysical(ulong address, GuestAccess access, out Gpa host, out bool writable)
         {
