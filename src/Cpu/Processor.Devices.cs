@@ -17,7 +17,7 @@ public abstract partial class Processor
     private int _replayCount, _replayNext;
 
     /// <summary>Whether the instruction is executed again with answered accesses: string instructions then stop after one element.</summary>
-    internal bool IsReplaying => _replayCount != 0;
+    internal bool IsReplaying => (_wants & Wants.Replay) != 0;
 
     /// <summary>Answers a <see cref="CpuEventKind.GuestPhysicalAccess"/> or <see cref="CpuEventKind.StringIo"/>: the next run executes the
     /// instruction again with
@@ -27,6 +27,7 @@ public abstract partial class Processor
     {
         if (_replayCount < MostReplays)
             _replays[_replayCount++] = value;
+        _wants |= Wants.Replay;
     }
 
     /// <summary>Takes the next answered access of the instruction. False: none is left.</summary>
@@ -66,5 +67,9 @@ public abstract partial class Processor
         return false;
     }
 
-    private protected void ForgetReplays() => _replayCount = _replayNext = 0;
+    private protected void ForgetReplays()
+    {
+        _replayCount = _replayNext = 0;
+        _wants &= ~Wants.Replay;
+    }
 }

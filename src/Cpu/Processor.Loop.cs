@@ -28,23 +28,52 @@ public abstract unsafe partial class Processor
     private nint _unlinked;
     private ulong _unlinkedTicket;
 
+    private PendingEvent _pending, _interrupted;
+
+    // What of the fields here the loop must look at, so that it looks at one word when there is nothing.
+    private Wants _wants;
+
     /// <summary>An event that is delivered before the next instruction: injected, or interrupted by an exit during its delivery.</summary>
-    public PendingEvent Pending;
+    public PendingEvent Pending
+    {
+        get => _pending;
+        set
+        {
+            _pending = value;
+            Want(Wants.Delivery, value.Kind != PendingEventKind.None);
+        }
+    }
 
     /// <summary>Bytes of the instruction that raised <see cref="Pending"/> when it is a software interrupt or exception, else 0.</summary>
     public int PendingLength;
 
     /// <summary>The event whose delivery raised the exception in <see cref="Event"/>; kind None when an instruction raised it.</summary>
-    public PendingEvent Interrupted;
+    public PendingEvent Interrupted
+    {
+        get => _interrupted;
+        set
+        {
+            _interrupted = value;
+            Want(Wants.Forgetting, value.Kind != PendingEventKind.None);
+        }
+    }
 
     /// <summary>An external interrupt waits, with <see cref="InterruptVector"/>.</summary>
-    public bool InterruptPending;
+    public bool InterruptPending
+    {
+        get => (_wants & Wants.Interrupt) != 0;
+        set => Want(Wants.Interrupt, value);
+    }
 
     /// <summary>The waiting interrupt's vector.</summary>
     public byte InterruptVector;
 
     /// <summary>The loop is to raise <see cref="Virtualization.CpuEventKind.InterruptWindow"/> when an interrupt could be taken.</summary>
-    public bool InterruptWindowWanted;
+    public bool InterruptWindowWanted
+    {
+        get => (_wants & Wants.Window) != 0;
+        set => Want(Wants.Window, value);
+    }
 
     /// <summary>Instructions retired since creation; a delivered event and a chunk of a REP count as one each.</summary>
     public ulong InstructionsRetired => _end - (ulong)State.Remaining;
@@ -182,8 +211,38 @@ public abstract unsafe partial class Processor
     /// <summary>Whether something other than running blocks is to be done before the next instruction: any bit of any of its reasons.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private protected bool HasErrand(ref CpuState s) =>
-        ((uint)s.Attention | (uint)s.StopRequested | (uint)Pending.Kind | (uint)s.Sys.Activity | (uint)_replayCount | DebugTraps.StepReasons(ref s)) != 0
-        || InterruptPending || InterruptWindowWanted || s.Remaining <= 0;
+        ((uint)s.Attention | (uint)s.StopRequested | (uint)(_wants & Wants.BeforeBlocks) | (uint)s.Sys.Activity | DebugTraps.StepReasons(ref s)) != 0
+        || s.Remaining <= 0;
+
+    private void Want(Wants what, bool wanted) => _wants = wanted ? _wants | what : _wants & ~what;
+
+    /// <summary>Whether an event's delivery, or a branch without a link, has left something to be dealt with where blocks begin.</summary>
+    private protected bool HasLeftovers => (_wants & ~Wants.BeforeBlocks) != 0;
+
+    /// <summary>What the loop has to do beside running blocks.</summary>
+    [Flags]
+    private enum Wants : uint
+    {
+        /// <summary><see cref="Pending"/>.</summary>
+        Delivery = 1,
+
+        /// <summary><see cref="InterruptPending"/>.</summary>
+        Interrupt = 2,
+
+        /// <summary><see cref="InterruptWindowWanted"/>.</summary>
+        Window = 4,
+
+        /// <summary><see cref="IsReplaying"/>.</summary>
+        Replay = 8,
+
+        /// <summary><see cref="Interrupted"/> is void once an instruction runs.</summary>
+        Forgetting = 16,
+
+        /// <summary><see cref="WantsLink"/>.</summary>
+        Link = 32,
+
+        BeforeBlocks = Delivery | Interrupt | Window | Replay,
+    }
 
     private protected static long CountOf(nint block)
     {
@@ -294,12 +353,13 @@ public abstract unsafe partial class Processor
         else
         {
             _unlinked = (nint)Unsafe.AsPointer(ref slot);
+            _wants |= Wants.Link;
             _unlinkedTicket = s.Ticket;
         }
     }
 
     /// <summary>Whether a branch left for want of a link.</summary>
-    private protected bool WantsLink => _unlinked != 0;
+    private protected bool WantsLink => (_wants & Wants.Link) != 0;
 
     /// <summary>Links the branch that left for want of a link to the block that was found for it.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -314,6 +374,7 @@ public abstract unsafe partial class Processor
         }
 
         _unlinked = 0;
+        _wants &= ~Wants.Link;
     }
 
     /// <summary>A fault or event that did not name its operation belongs to the block's last instruction: system instructions end blocks.</summary>

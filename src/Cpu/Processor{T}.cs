@@ -131,10 +131,8 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void RunBlocks(ref CpuState s)
     {
-        if (Interrupted.Kind != PendingEventKind.None)
-            Interrupted = default;
         nint block = LookUp(ref s);
-        if (block == 0 || WantsLink || CountOf(block) > s.Remaining)
+        if (block == 0 || HasLeftovers || CountOf(block) > s.Remaining)
         {
             block = Prepare(ref s, block);
             if (block == 0)
@@ -151,6 +149,7 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
     [MethodImpl(MethodImplOptions.NoInlining)]
     private nint Prepare(ref CpuState s, nint block)
     {
+        Interrupted = default;
         if (block == 0)
             block = FindBlock(ref s, Key);
         if (block == 0)

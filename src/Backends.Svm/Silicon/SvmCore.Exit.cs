@@ -88,7 +88,7 @@ public sealed partial class SvmCore
     // to inject it again. The timer does not cut a delivery: the engine goes on with it at the next VMRUN.
     private void CutDelivery(ref readonly CpuState s, ref VmcbControl control)
     {
-        ref PendingEvent cut = ref _cpu.Interrupted.Kind != PendingEventKind.None ? ref _cpu.Interrupted : ref _cpu.Pending;
+        PendingEvent cut = _cpu.Interrupted.Kind != PendingEventKind.None ? _cpu.Interrupted : _cpu.Pending;
         if (cut.Kind == PendingEventKind.None)
             return;
         control.ExitIntInfo = EventTranslation.ToRecord(in cut);
