@@ -33,6 +33,9 @@ internal sealed class EmulatedVcpu : IVcpu
     public ref GeneralRegisters Registers => ref _processor.ExactRegisters;
 
     /// <inheritdoc/>
+    public ref GeneralRegisters RegistersButFlags => ref _processor.State.Gpr;
+
+    /// <inheritdoc/>
     public ulong Cr4 => _processor.State.Sys.Cr4;
 
     /// <inheritdoc/>

@@ -29,6 +29,10 @@ public interface IVcpu : IDisposable
     /// </summary>
     ref GeneralRegisters Registers { get; }
 
+    /// <summary><see cref="Registers"/>, where the arithmetic bits of RFLAGS may be stale and are not to be written: for answers that look at none,
+    /// which most are.</summary>
+    ref GeneralRegisters RegistersButFlags => ref Registers;
+
     /// <summary>CR4 as the guest reads it, and XCR0: what CPUID follows. Valid between two calls of <see cref="Run"/>.</summary>
     ulong Cr4 { get; }
 

@@ -200,13 +200,24 @@ public abstract unsafe partial class Processor
     /// arithmetic bits in <see cref="State"/> may be stale until this was read: most exits are answered without.</summary>
     public ref GeneralRegisters ExactRegisters
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get
         {
-            if (_owesFlags)
-                GiveFlags(ref State);
+            SettleFlags();
             return ref State.Gpr;
         }
     }
+
+    /// <summary>Makes the arithmetic bits of RFLAGS in <see cref="State"/> exact.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void SettleFlags()
+    {
+        if (_owesFlags)
+            GiveFlags(ref State);
+    }
+
+    /// <summary>Whether RFLAGS was written since an event left the guest; the next run takes it.</summary>
+    public bool RflagsWritten => !_owesFlags && State.Gpr.Rflags != _givenFlags;
 
     /// <summary>Whether something other than running blocks is to be done before the next instruction: any bit of any of its reasons.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -32,7 +32,7 @@ internal sealed partial class VmxVcpu
         }
 
         bool hasValue = completion.Kind == CompletionKind.RetireWith;
-        ref GeneralRegisters registers = ref Registers;
+        ref GeneralRegisters registers = ref _processor.State.Gpr;
         switch (reason)
         {
             case ExitReason.MemoryAccess:
@@ -68,7 +68,7 @@ internal sealed partial class VmxVcpu
     /// under TF a single-step trap is pending (SDM 3C 25.4.2).</summary>
     private void Skip(ulong rip)
     {
-        ref GeneralRegisters registers = ref Registers;
+        ref GeneralRegisters registers = ref _processor.State.Gpr;
         registers.Rip = rip;
         _processor.CountInstruction();
         EndShadow();

@@ -63,11 +63,11 @@ internal sealed partial class VmxVcpu
         if (vectoring.IsValid)
             EventTransfer.Inject(_processor, vectoring, (uint)_cpu.Vmread(VmcsField.IdtVectoringErrorCode),
                 (byte)_cpu.Vmread(VmcsField.ExitInstructionLength));
+        _processor.SettleFlags();
         Events.Execute(ref _processor.State, _processor);
         // MOV to CR0 that sets NE and PG at once enters long mode here, not in the guest.
         StateConversion.FollowLongMode(_cpu, _processor.State.Sys.Efer);
         _rip = Registers.Rip;
-        _rflags = Registers.Rflags;
     }
 
     /// <summary>Turns what the timer and HLT mean to a halted guest into the neutral exit.</summary>

@@ -45,7 +45,7 @@ internal sealed partial class VmxVcpu
     public bool TryInterrupt(byte vector)
     {
         const Interruptibility Blocked = Interruptibility.BlockingBySti | Interruptibility.BlockingByMovSs;
-        bool open = (Registers.Rflags & RflagsIf) != 0 && !_inject.IsValid && !_answered
+        bool open = (_processor.State.Gpr.Rflags & RflagsIf) != 0 && !_inject.IsValid && !_answered
             && ((Interruptibility)_cpu.Vmread(VmcsField.GuestInterruptibility) & Blocked) == 0
             && (GuestActivity)_cpu.Vmread(VmcsField.GuestActivityState) is GuestActivity.Active or GuestActivity.Hlt;
         if (open)
@@ -66,7 +66,6 @@ internal sealed partial class VmxVcpu
     {
         StateConversion.Write(_cpu, in general, in system);
         _rip = general.Rip;
-        _rflags = general.Rflags;
         _exit = ExitReason.Unknown;
         LastFailure = null;
         _processor.ForgetEvent();

@@ -39,8 +39,8 @@ internal sealed partial class VmxVcpu : IVcpu
     private ExitReason _exit;
     private GuestMode _exitMode;
 
-    // RIP and RFLAGS as the VMCS has them: a difference to Registers is the host's write.
-    private ulong _rip, _rflags;
+    // RIP as the VMCS has it: a difference to Registers is the host's write.
+    private ulong _rip;
     private ulong _retiredBeforeReset;
     private int _eptVersion;
     private bool _launched;
@@ -67,6 +67,9 @@ internal sealed partial class VmxVcpu : IVcpu
 
     /// <inheritdoc/>
     public ref GeneralRegisters Registers => ref _processor.ExactRegisters;
+
+    /// <inheritdoc/>
+    public ref GeneralRegisters RegistersButFlags => ref _processor.State.Gpr;
 
     /// <inheritdoc/>
     public ulong Cr4 => StateConversion.Cr4(_cpu);
@@ -128,9 +131,7 @@ internal sealed partial class VmxVcpu : IVcpu
 
         _exit = exit.Reason;
         _exitMode = exit.Mode;
-        ref GeneralRegisters registers = ref Registers;
-        _rip = registers.Rip;
-        _rflags = registers.Rflags;
+        _rip = _processor.State.Gpr.Rip;
     }
 
     /// <inheritdoc/>
@@ -167,11 +168,11 @@ internal sealed partial class VmxVcpu : IVcpu
 
     private void SyncRegisters()
     {
-        ref GeneralRegisters registers = ref Registers;
+        ref GeneralRegisters registers = ref _processor.State.Gpr;
         if (registers.Rip != _rip)
             _cpu.Vmwrite(VmcsField.GuestRip, _rip = registers.Rip);
-        if (registers.Rflags != _rflags)
-            _cpu.Vmwrite(VmcsField.GuestRflags, _rflags = registers.Rflags);
+        if (_processor.RflagsWritten)
+            _cpu.Vmwrite(VmcsField.GuestRflags, registers.Rflags);
     }
 
     private ExitSite Site()

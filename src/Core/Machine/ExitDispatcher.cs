@@ -73,7 +73,7 @@ internal sealed class ExitDispatcher(
     private bool Hypercall(VirtualCpu vcpu, in VmExit exit, RunSession session)
     {
         IVcpu processor = vcpu.Processor;
-        HypercallArguments arguments = HypercallArguments.From(in processor.Registers, (exit.Mode & GuestMode.LongModeActive) != 0);
+        HypercallArguments arguments = HypercallArguments.From(in processor.RegistersButFlags, (exit.Mode & GuestMode.LongModeActive) != 0);
         HypercallOutcome outcome = HypercallOutcome.Invalid;
         if (exit.Cpl == 0 || allowUserHypercalls)
         {
@@ -118,7 +118,7 @@ internal sealed class ExitDispatcher(
     {
         bool follows = CpuidTable.FollowsControls(query.Leaf);
         CpuidResult result = cpuid.Query(query.Leaf, query.Subleaf, index, follows ? processor.Cr4 : 0, follows ? processor.Xcr0 : 0);
-        ref GeneralRegisters registers = ref processor.Registers;
+        ref GeneralRegisters registers = ref processor.RegistersButFlags;
         registers.Rax = result.Eax;
         registers.Rbx = result.Ebx;
         registers.Rcx = result.Ecx;

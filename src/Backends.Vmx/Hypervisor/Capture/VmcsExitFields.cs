@@ -34,8 +34,9 @@ internal readonly struct VmcsExitFields(Vmcs vmcs, Processor processor) : IVmxEx
     /// <inheritdoc/>
     public ulong Rip => Read(VmcsField.GuestRip);
 
+    // No RFLAGS is pending at an exit, and its field would settle the arithmetic bits, which capture does not look at.
     /// <inheritdoc/>
-    public ulong Rflags => Read(VmcsField.GuestRflags);
+    public ulong Rflags => processor.State.Gpr.Rflags;
 
     /// <inheritdoc/>
     public ulong Cr0 => Read(VmcsField.GuestCr0);
