@@ -8,6 +8,7 @@ namespace Hv.Backends.Svm.Silicon;
 /// Moves guest state between a VMCB's save area and the processor, group by group (APM 2 15.5.1, 15.6; groups 15.15.3), and what VMLOAD and VMSAVE
 /// move (APM 2 15.5.2).
 /// </summary>
+[SkipLocalsInit]
 public static class GuestStateTransfer
 {
     private const ushort AccessMask = 0x00FF;

@@ -14,6 +14,7 @@ public readonly record struct ExitRecord(SvmExitCode Code, ulong Info1, ulong In
 
 /// <summary>Decides from the VMCB's control area which events leave the guest, and with what words. Reads only; the rules are APM 2 15.7 to
 /// 15.14.</summary>
+[SkipLocalsInit]
 public static class Interception
 {
     private const ulong CrTsMp = 0b1010;

@@ -6,6 +6,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Backends.Vmx.Silicon.Exit;
 
 /// <summary>Fills the VM-exit information fields (SDM 3C 28.2).</summary>
+[SkipLocalsInit]
 public static class ExitRecorder
 {
     private const byte Debug = 1, PageFault = 14;
@@ -31,8 +32,22 @@ public static class ExitRecorder
         vmcs.Record(VmcsField.ExitQualification, qualification);
     }
 
+    // The reasons below 64 that have more than reason and length, a bit each.
+    private const ulong Detailed = 1UL << (int)VmxExitReason.ExceptionOrNmi | 1UL << (int)VmxExitReason.TaskSwitch
+        | 1UL << (int)VmxExitReason.Invlpg | 1UL << (int)VmxExitReason.ControlRegisterAccess | 1UL << (int)VmxExitReason.MovDr
+        | 1UL << (int)VmxExitReason.IoInstruction | 1UL << (int)VmxExitReason.GdtrIdtrAccess | 1UL << (int)VmxExitReason.LdtrTrAccess;
+
     /// <summary>Fills the fields for an event that exits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Event(Vmcs vmcs, VmxExitReason reason, in CpuEvent e)
+    {
+        if ((Detailed >> (int)reason & 1) == 0)
+            Basic(vmcs, (uint)reason, 0, e.Length);
+        else
+            Details(vmcs, reason, e);
+    }
+
+    private static void Details(Vmcs vmcs, VmxExitReason reason, in CpuEvent e)
     {
         switch (reason)
         {
@@ -64,9 +79,6 @@ public static class ExitRecorder
                 break;
             case VmxExitReason.ExceptionOrNmi:
                 Exception(vmcs, e);
-                break;
-            default:
-                Basic(vmcs, (uint)reason, 0, e.Length);
                 break;
         }
     }

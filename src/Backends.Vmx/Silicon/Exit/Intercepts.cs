@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Backends.Vmx.Silicon.Fields;
 using Hv.Cpu.Virtualization;
 using static Hv.Backends.Vmx.Silicon.RegisterBits;
@@ -5,6 +6,7 @@ using static Hv.Backends.Vmx.Silicon.RegisterBits;
 namespace Hv.Backends.Vmx.Silicon.Exit;
 
 /// <summary>Which events leave the guest under a VMCS's controls (SDM 3C 26.1, 26.2). Pure: looks at the VMCS, the bitmaps and the event.</summary>
+[SkipLocalsInit]
 public static class Intercepts
 {
     private const int TargetValues = 4;
@@ -17,16 +19,24 @@ public static class Intercepts
     /// <param name="memory">Where the bitmaps are.</param>
     /// <param name="e">The event.</param>
     /// <param name="reason">The reason, when it does.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Exits(Vmcs vmcs, HostPhysicalMemory memory, in CpuEvent e, out VmxExitReason reason)
     {
-        reason = ReasonOf(e);
+        VmxExitReason found = ReasonOf(e);
+        reason = found;
+        if (e.Kind == CpuEventKind.VendorInstruction)
+            return found != VmxExitReason.ExceptionOrNmi;
+        return (Unconditional >> (int)e.Kind & 1) != 0 || Decide(vmcs, memory, e);
+    }
+
+    // SDM 3C 26.1.2, a bit for each kind.
+    private const ulong Unconditional = 1UL << (int)CpuEventKind.Cpuid | 1UL << (int)CpuEventKind.Invd | 1UL << (int)CpuEventKind.Xsetbv
+        | 1UL << (int)CpuEventKind.TaskSwitch | 1UL << (int)CpuEventKind.TripleFault | 1UL << (int)CpuEventKind.GuestPhysicalAccess;
+
+    private static bool Decide(Vmcs vmcs, HostPhysicalMemory memory, in CpuEvent e)
+    {
         return e.Kind switch
         {
-            // SDM 3C 26.1.2: unconditional.
-            CpuEventKind.Cpuid or CpuEventKind.Invd or CpuEventKind.Xsetbv or CpuEventKind.TaskSwitch or CpuEventKind.TripleFault => true,
-            CpuEventKind.GuestPhysicalAccess => true,
-            CpuEventKind.VendorInstruction => reason != VmxExitReason.ExceptionOrNmi,
-
             // SDM 3C 26.1.3: conditional.
             CpuEventKind.Hlt => Has(vmcs, Primary.HltExiting),
             CpuEventKind.Invlpg => Has(vmcs, Primary.InvlpgExiting),
