@@ -58,6 +58,9 @@ public abstract unsafe partial class Processor
         }
     }
 
+    /// <summary>Whether there is a <see cref="Pending"/> or an <see cref="Interrupted"/> event.</summary>
+    public bool HasDelivery => (_wants & (Wants.Delivery | Wants.Forgetting)) != 0;
+
     /// <summary>An external interrupt waits, with <see cref="InterruptVector"/>.</summary>
     public bool InterruptPending
     {

@@ -42,7 +42,7 @@ public sealed partial class SvmCore
         control.NextRip = _exit.SavesNextRip && _nripSave ? NextRip.Of(in s, _cpu.Event.Length) : 0;
         control.BytesFetched = 0;
         control.ExitIntInfo = default;
-        if (_exit.Code != SvmExitCode.INTR)
+        if (_cpu.HasDelivery && _exit.Code != SvmExitCode.INTR)
             CutDelivery(in s, ref control);
         // The valid bit is cleared, so that an event is not injected twice (APM 2 15.20).
         if (control.EventInj.Valid)
