@@ -53,6 +53,39 @@ public abstract class MsrAndCpuidContract(BackendUnderTest subject) : ContractTe
         Assert.Equal((0x5555_5555_89AB_CDEFUL, 0x6666_6666_0123_4567UL), (run.Registers.Rax, run.Registers.Rdx));
     }
 
+    /// <summary>RDMSR of 10H reads what RDTSC reads (SDM 3B 18.17): between two RDTSCs in a run it is between their values.</summary>
+    [Fact]
+    public void Rdmsr_of_the_time_stamp_counter_agrees_with_rdtsc()
+    {
+        using VcpuHarness run = Start(GuestImage.Of(CodeMode.Long64, c =>
+        {
+            for (int i = 0; i < 100; i++)
+                c.nop();
+            c.rdtsc();
+            c.shl(rdx, 32);
+            c.lea(rsi, __[rdx + rax]);
+            c.Rdmsr(0x10);
+            c.shl(rdx, 32);
+            c.lea(rdi, __[rdx + rax]);
+            c.rdtsc();
+            c.shl(rdx, 32);
+            c.add(rax, rdx);
+            // Compared by the guest: the values differ from run to run where the counter is a real one.
+            c.cmp(rsi, rdi);
+            c.setb(cl);
+            c.cmp(rdi, rax);
+            c.setb(dl);
+            c.movzx(esi, cl);
+            c.movzx(edi, dl);
+            c.xor(ecx, ecx);
+            c.xor(edx, edx);
+            c.xor(eax, eax);
+            c.Done();
+        }));
+        run.RunToEnd();
+        Assert.Equal((1UL, 1UL), (run.Registers.Rsi, run.Registers.Rdi));
+    }
+
     [Theory]
     [MemberData(nameof(Modes.Sizes), MemberType = typeof(Modes))]
     public void Msr_accesses_exit_in_each_mode_and_a_refusal_is_gp(CodeMode mode)
