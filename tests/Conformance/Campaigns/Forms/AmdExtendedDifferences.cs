@@ -83,7 +83,7 @@ internal static class AmdExtendedDifferences
             "SDM 3A 4.7, APM 2 8.4.2: CR2 holds the faulting address; no order of an operand's bytes",
             (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours) => silicon.Vector == Page && ours.Vector == Page
                 && IsProbed(slot.Instruction) && SameCause(in silicon, in ours)
-                && silicon.Address + ExtendedState.Size - ours.Address < 2 * ExtendedState.Size
+                && IsNear(silicon.Address, ours.Address, wraps: RunsPastTheEnd(slot, in input))
                 && Untouched(slot, in input, in silicon) && Same(slot, in silicon, in ours, Parts.Fault)),
         new(Maker.Amd, "XSAVE, XRSTOR, FXSAVE and FXRSTOR of a misaligned area, RFLAGS.AC set", "#GP", "#AC",
             "SDM 2A FXSAVE, 2D XSAVE: whether #AC is signalled in place of #GP may vary with the implementation",
@@ -174,6 +174,10 @@ internal static class AmdExtendedDifferences
 
     private static bool IsProbed(in Instruction instruction) => SavesState(instruction.Mnemonic) || IsMaskMove(in instruction)
         || instruction.Mnemonic is Mnemonic.Maskmovdqu or Mnemonic.Vmaskmovdqu;
+
+    /// <summary>Whether two addresses may lie in one operand.</summary>
+    private static bool IsNear(ulong a, ulong b, bool wraps) => wraps ? (uint)(a + ExtendedState.Size - b) < 2 * ExtendedState.Size
+        : a + ExtendedState.Size - b < 2 * ExtendedState.Size;
 
     /// <summary>Whether two page faults have one error code, or in different pages one that differs by a page that is present.</summary>
     private static bool SameCause(in CaseRecord a, in CaseRecord b) => a.ErrorCode == b.ErrorCode

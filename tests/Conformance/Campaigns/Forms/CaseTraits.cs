@@ -33,10 +33,10 @@ internal static class CaseTraits
             || (result.Vector == Page && (result.ErrorCode & Fetch) != 0);
 
     /// <summary>Whether the general registers are the same in the bits of <paramref name="mask"/>.</summary>
-    public static bool SameRegisters(in CaseRecord a, in CaseRecord b, ulong mask)
+    public static bool SameRegisters(in CaseRecord a, in CaseRecord b, ulong mask, Register except = Register.None)
     {
         for (int i = 0; i < 16; i++)
-            if (((a.Registers[i] ^ b.Registers[i]) & mask) != 0)
+            if (((a.Registers[i] ^ b.Registers[i]) & mask) != 0 && except.GetFullRegister() != Register.RAX + i)
                 return false;
         return true;
     }
