@@ -9,12 +9,15 @@ namespace Hv.Conformance.Campaigns.Execution;
 public static class SavedPointers
 {
     private const ushort ErrorSummary = 0x80;
-    private static readonly bool _onlyPending = HostProcessor.Maker() == Maker.Amd;
+    private static readonly Maker _here = HostProcessor.Maker();
 
     /// <summary>Gives a state of hv's the pointers that this machine's XSAVE would have saved.</summary>
-    public static void Normalise(ref ExtendedState ours)
+    public static void Normalise(ref ExtendedState ours) => Normalise(ref ours, _here);
+
+    /// <summary>Gives a state of hv's the pointers that a maker's XSAVE would have saved.</summary>
+    public static void Normalise(ref ExtendedState ours, Maker maker)
     {
-        if (!_onlyPending || (ours.Status & ErrorSummary) != 0)
+        if (maker != Maker.Amd || (ours.Status & ErrorSummary) != 0)
             return;
         ours.Opcode = 0;
         ours.InstructionPointer = ours.OperandPointer = 0;

@@ -9,6 +9,8 @@ namespace Hv.Conformance.Campaigns.Forms;
 /// <summary>Where AMD's processors do otherwise than hv.</summary>
 internal static class AmdDifferences
 {
+    private const uint PushedMost = 16;
+
     /// <summary>The rows.</summary>
     public static IReadOnlyList<VendorDifference> All { get; } =
     [
@@ -28,7 +30,8 @@ internal static class AmdDifferences
                     && silicon.Registers[slot.Instruction.Op0Register.GetNumber()] <= uint.MaxValue)),
         new(Maker.Amd, "far CALL and JMP through memory with REX.W", "REX.W is ignored: a 16:32 pointer", "a 16:64 pointer",
             "SDM 2A CALL, JMP (REX.W FF /3, /5: m16:64); APM 3 CALL (Far), JMP (Far)",
-            (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.Code is Code.Call_m1664 or Code.Jmp_m1664
+            (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours)
+                => slot.Instruction.Code is Code.Call_m1664 or Code.Jmp_m1664
                 && IsTransfer(slot, in input, in silicon, in ours)),
         new(Maker.Amd, "MOVSXD of 16 bits from memory", "reads 4 bytes", "reads 2 bytes",
             "SDM 2B MOVSX/MOVSXD (MOVSXD r16, r/m16); APM 3 MOVSXD (reg/mem32)",
@@ -63,13 +66,15 @@ internal static class AmdDifferences
                 && HasPrefix(slot, 0xF0) && slot.Bytes.AsSpan().IndexOfAny((byte)0x20, (byte)0x22) is > 0 and var at && slot.Bytes[at - 1] == 0x0F),
     ];
 
-    /// <summary>Whether the results are those of one branch, but for where it leads to, the stack word it pushes and whether it faults.</summary>
+    /// <summary>Whether the results are those of one branch of 64-bit code, but for where it leads to, the stack words it pushes and whether it
+    /// faults.</summary>
     private static bool IsTransfer(CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours)
     {
         CaseRecord before = input;
         before.Rflags = input.Rflags & ~TrapAndResume | silicon.Rflags & TrapAndResume;
         CaseRecord after = silicon.Vector < 32 ? before : ours;
         return Same(slot, in silicon, in after, Parts.Fault | Parts.Registers | Parts.Memory)
-            && SameRegisters(in silicon, in after, ulong.MaxValue, except: Register.RSP);
+            && SameRegisters(in silicon, in after, ulong.MaxValue, except: Register.RSP)
+            && DifferWithin(in silicon, in after, (uint)input.Registers[4] - PushedMost, (uint)input.Registers[4], byZeros: false);
     }
 }

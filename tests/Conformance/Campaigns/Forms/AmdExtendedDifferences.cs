@@ -26,7 +26,8 @@ internal static class AmdExtendedDifferences
             (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours)
                 => slot.Instruction.CpuidFeatures.Contains(CpuidFeature.SHA) && ours.Vector == General && IsMisaligned(slot, in input)
                 && (silicon.Vector is Outcome.Completed || Untouched(slot, in input, in silicon))
-                && Same(slot, in silicon, in ours, Parts.Fault | Parts.Vectors)),
+                && Same(slot, in silicon, in ours, Parts.Fault | Parts.Vectors)
+                && SameVectors(in silicon.Extended, in ours.Extended, except: slot.Instruction.Op0Register.GetNumber())),
         new(Maker.Amd, "VPEXTRD and VPINSRD with VEX.W outside 64-bit code", "#UD", "VEX.W is ignored",
             "SDM 2B PEXTRB/PEXTRD/PEXTRQ, PINSRB/PINSRD/PINSRQ: VEX.W is ignored outside 64-bit mode; APM 4 gives W1 to 64-bit mode only",
             (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord _) => slot.Mode != CodeMode.Bits64
@@ -116,7 +117,7 @@ internal static class AmdExtendedDifferences
             "the pointers stay", "APM 2 11.4.4.1: XSAVE saves zeros; a matter of Linux's scheduler",
             (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours) => StoresEnvironment(slot.Instruction.Mnemonic)
                 ? Same(slot, in silicon, in ours, Parts.Memory) && slot.LinearAddress(in input, in slot.Memory[0]) is var area
-                    && DifferByZeros(in silicon, in ours, area + EnvironmentPointers, area + EnvironmentSize)
+                    && DifferWithin(in silicon, in ours, area + EnvironmentPointers, area + EnvironmentSize, byZeros: true)
                 : Same(slot, in silicon, in ours, Parts.Pointers)
                 && silicon.Extended.OperandPointer == 0 && ours.Extended.OperandPointer == input.Extended.OperandPointer
                 && silicon.Extended.Opcode == ours.Extended.Opcode

@@ -72,7 +72,7 @@ internal static class AmdIntegerDifferences
     private static bool WroteZerosAbove(CodeSlot slot, in CaseRecord silicon, in CaseRecord ours)
     {
         uint top = slot.Mode == CodeMode.Bits16 ? OracleMap.Data + (ushort)silicon.Registers[4] : (uint)silicon.Registers[4];
-        return DifferByZeros(in silicon, in ours, top + 2, top + (uint)-slot.Instruction.StackPointerIncrement);
+        return DifferWithin(in silicon, in ours, top + 2, top + (uint)-slot.Instruction.StackPointerIncrement, byZeros: true);
     }
 
     private static bool IsExchanged(CodeSlot slot, in CaseRecord input, in CaseRecord silicon)

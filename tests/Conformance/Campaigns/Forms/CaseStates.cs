@@ -93,12 +93,21 @@ internal static class CaseStates
         return BinaryPrimitives.ReadUInt64LittleEndian(bytes);
     }
 
-    /// <summary>Whether the memories differ only from <paramref name="start"/> to <paramref name="end"/>, where <paramref name="a"/> has
-    /// zeros.</summary>
-    public static bool DifferByZeros(in CaseRecord a, in CaseRecord b, uint start, uint end)
+    /// <summary>Whether the memories differ only from <paramref name="start"/> to <paramref name="end"/>, and there, if asked for, only where
+    /// <paramref name="a"/> has zeros.</summary>
+    public static bool DifferWithin(in CaseRecord a, in CaseRecord b, uint start, uint end, bool byZeros)
     {
         for (int i = 0; i < CaseMemory.Length; i++)
-            if (a.Memory[i] != b.Memory[i] && (a.Memory[i] != 0 || MemoryAddress(i) - start >= end - start))
+            if (a.Memory[i] != b.Memory[i] && ((byZeros && a.Memory[i] != 0) || MemoryAddress(i) - start >= end - start))
+                return false;
+        return true;
+    }
+
+    /// <summary>Whether the vector registers are the same but for one.</summary>
+    public static bool SameVectors(in ExtendedState a, in ExtendedState b, int except)
+    {
+        for (int i = 0; i < 16; i++)
+            if (i != except && (a.Xmm[i] != b.Xmm[i] || a.Upper[i] != b.Upper[i]))
                 return false;
         return true;
     }

@@ -17,13 +17,8 @@ internal static class DotProducts
         int destination = instruction.Op0Register.GetNumber();
         bool single = instruction.Mnemonic is Mnemonic.Dpps or Mnemonic.Vdpps;
         int written = instruction.GetImmediate(instruction.OpCount - 1) is var immediate ? (int)immediate & (single ? 15 : 3) : 0;
-        for (int i = 0; i < 16; i++)
-        {
-            if (i != destination && (silicon.Xmm[i] != ours.Xmm[i] || silicon.Upper[i] != ours.Upper[i]))
-                return false;
-        }
-
-        return LaneAgrees(silicon.Xmm[destination], ours.Xmm[destination], single, written)
+        return CaseStates.SameVectors(in silicon, in ours, except: destination)
+            && LaneAgrees(silicon.Xmm[destination], ours.Xmm[destination], single, written)
             && LaneAgrees(silicon.Upper[destination], ours.Upper[destination], single, written);
     }
 
