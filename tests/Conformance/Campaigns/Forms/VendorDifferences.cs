@@ -31,7 +31,7 @@ public static class VendorDifferences
     /// <summary>All of them.</summary>
     public static IReadOnlyList<VendorDifference> All { get; } =
         [.. AmdIntegerDifferences.All, .. AmdDifferences.All, .. AmdEncodingDifferences.All, .. AmdExtendedDifferences.All,
-            .. IntelDifferences.All, .. SharedDifferences.All];
+            .. IntelDifferences.All, .. BothMakersDifferences.All];
 
     private static readonly VendorDifference[] _here = [.. All.Where(d => d.Maker is Maker.Any || d.Maker == HostProcessor.Maker())];
 

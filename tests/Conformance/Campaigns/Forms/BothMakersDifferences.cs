@@ -6,7 +6,7 @@ using static Hv.Conformance.Campaigns.Forms.CaseTraits;
 namespace Hv.Conformance.Campaigns.Forms;
 
 /// <summary>Where both makers' processors do otherwise than hv, or the method does.</summary>
-internal static class SharedDifferences
+internal static class BothMakersDifferences
 {
     /// <summary>The rows.</summary>
     public static IReadOnlyList<VendorDifference> All { get; } =
