@@ -103,11 +103,11 @@ internal static class AmdExtendedDifferences
                 => (IsMaskMove(slot.Instruction) || StoresEnvironment(slot.Instruction.Mnemonic) || LoadsEnvironment(slot.Instruction.Mnemonic))
                 && RunsPastTheEnd(slot, in input) && (silicon.Vector == Outcome.Completed || Untouched(slot, in input, in silicon))
                 && Untouched(slot, in input, in ours) && ours.Vector is Page or General or StackFault),
-        new(Maker.Amd, "MASKMOVDQU whose operand runs past the end of a 16-bit or 32-bit address space", "#GP", "its upper quadword wraps",
+        new(Maker.Amd, "MASKMOVDQU whose operand runs past the end of a 16-bit or 32-bit address space", "#GP or #SS", "its upper quadword wraps",
             "APM 2 4.12.3; SDM 3A 6.3: where the limit is FFFFFFFFH, such accesses may or may not cause the exceptions",
             (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours)
                 => slot.Instruction.Mnemonic is Mnemonic.Maskmovdqu or Mnemonic.Vmaskmovdqu && RunsPastTheEnd(slot, in input)
-                && silicon.Vector == General && silicon.ErrorCode == 0 && ours.Vector is Page or Outcome.Completed
+                && silicon.Vector is General or StackFault && silicon.ErrorCode == 0 && ours.Vector is Page or Outcome.Completed
                 && Untouched(slot, in input, in silicon) && Same(slot, in silicon, in ours, Parts.Fault | Parts.Memory)),
         new(Maker.Amd, "XSAVE and FXSAVE", "MXCSR_MASK has bit 17; FOP, FIP and FDP are zeros unless an unmasked x87 exception is pending",
             "MXCSR_MASK is FFFFh; the pointers are stored", "APM 2 11.4.4.1, APM 1 4.2.2 (MXCSR.MM); SDM 1 11.6.6; docs/adr/0027-x87-pointers.md",
@@ -119,9 +119,9 @@ internal static class AmdExtendedDifferences
                 ? Same(slot, in silicon, in ours, Parts.Memory) && slot.LinearAddress(in input, in slot.Memory[0]) is var area
                     && DifferWithin(in silicon, in ours, area + EnvironmentPointers, area + EnvironmentSize, byZeros: true)
                 : Same(slot, in silicon, in ours, Parts.Pointers)
-                && silicon.Extended.OperandPointer == 0 && ours.Extended.OperandPointer == input.Extended.OperandPointer
-                && silicon.Extended.Opcode == ours.Extended.Opcode
-                && silicon.Extended.InstructionPointer == ours.Extended.InstructionPointer),
+                && IsKeptOrLost(silicon.Extended.Opcode, ours.Extended.Opcode, input.Extended.Opcode)
+                && IsKeptOrLost(silicon.Extended.InstructionPointer, ours.Extended.InstructionPointer, input.Extended.InstructionPointer)
+                && IsKeptOrLost(silicon.Extended.OperandPointer, ours.Extended.OperandPointer, input.Extended.OperandPointer)),
         new(Maker.Amd, "FDP and FIP that FXRSTOR64 or XRSTOR64 loads", "canonical with 57 bits", "64 bits",
             "SDM 2A FXRSTOR and APM 5 FXRSTOR do not say what becomes of an address that is not canonical",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours)
@@ -136,6 +136,8 @@ internal static class AmdExtendedDifferences
                 && Untouched(slot, in input, in ours) && Same(slot, in silicon, in ours, Parts.Fault
                     | (slot.Instruction.Mnemonic is Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr ? Parts.Mxcsr : Parts.Extended))),
     ];
+
+    private static bool IsKeptOrLost(ulong silicon, ulong ours, ulong before) => silicon == ours || (silicon == 0 && ours == before);
 
     private static ulong Canonical(ulong address) => (ulong)((long)(address << 7) >> 7);
 
