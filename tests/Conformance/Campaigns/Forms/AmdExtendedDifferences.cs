@@ -178,8 +178,8 @@ internal static class AmdExtendedDifferences
     private static bool IsProbed(in Instruction instruction) => SavesState(instruction.Mnemonic) || IsMaskMove(in instruction)
         || instruction.Mnemonic is Mnemonic.Maskmovdqu or Mnemonic.Vmaskmovdqu;
 
-    /// <summary>Whether two addresses may lie in one operand.</summary>
-    private static bool IsNear(ulong a, ulong b, bool wraps) => wraps ? (uint)(a + ExtendedState.Size - b) < 2 * ExtendedState.Size
+    /// <summary>Whether two addresses may lie in one operand, which may wrap with 16 or 32 bits.</summary>
+    private static bool IsNear(ulong a, ulong b, bool wraps) => wraps ? (ushort)(a + ExtendedState.Size - b) < 2 * ExtendedState.Size
         : a + ExtendedState.Size - b < 2 * ExtendedState.Size;
 
     /// <summary>Whether two page faults have one error code, or in different pages one that differs by a page that is present.</summary>
