@@ -107,7 +107,7 @@ internal static class AmdExtendedDifferences
             "APM 2 4.12.3; SDM 3A 6.3: where the limit is FFFFFFFFH, such accesses may or may not cause the exceptions",
             (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours)
                 => slot.Instruction.Mnemonic is Mnemonic.Maskmovdqu or Mnemonic.Vmaskmovdqu && RunsPastTheEnd(slot, in input)
-                && silicon.Vector is General or StackFault && silicon.ErrorCode == 0 && ours.Vector is Page or Outcome.Completed
+                && silicon.Vector is General or StackFault && silicon.ErrorCode == 0 && ours.Vector is Page or Alignment or Outcome.Completed
                 && Untouched(slot, in input, in silicon) && Same(slot, in silicon, in ours, Parts.Fault | Parts.Memory)),
         new(Maker.Amd, "XSAVE and FXSAVE", "MXCSR_MASK has bit 17; FOP, FIP and FDP are zeros unless an unmasked x87 exception is pending",
             "MXCSR_MASK is FFFFh; the pointers are stored", "APM 2 11.4.4.1, APM 1 4.2.2 (MXCSR.MM); SDM 1 11.6.6; docs/adr/0027-x87-pointers.md",
