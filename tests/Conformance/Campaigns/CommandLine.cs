@@ -31,7 +31,7 @@ public static class CommandLine
     {
         try
         {
-            if (arguments is ["--help" or "-h" or "help"])
+            if (arguments is ["help"] || arguments.Any(a => a is "--help" or "-h"))
                 return Help();
             var options = Options.Parse(arguments);
             if (!_commands.TryGetValue(options.Command, out (string About, Func<Options, int> Run) command))
@@ -57,7 +57,7 @@ public static class CommandLine
         foreach ((string name, (string about, _)) in _commands)
             Console.WriteLine($"  {name,-10} {about}");
         Console.WriteLine($"Exit codes: {Agreed} no difference, {Differed} differences, {BadUsage} bad usage, {Degenerate} the harness cannot be " +
-            $"trusted, {NoOracle} this machine cannot serve as an oracle.");
+            $"trusted, {NoOracle} this machine cannot serve as an oracle, or not for what was asked.");
         return NativeOracle.WhyNot() is null ? Agreed : NoOracle;
     }
 }

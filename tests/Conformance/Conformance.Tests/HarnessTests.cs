@@ -139,23 +139,55 @@ public sealed class HarnessTests
     {
         if (arguments is [_, "--instruction", ..])
             Native.Require();
-        TextWriter before = Console.Error;
-        using var error = new StringWriter();
+        (int code, string error, _) = Run(arguments);
+        Assert.Equal(CommandLine.BadUsage, code);
+        Assert.Contains(expected == "an unknown command" ? "unknown command 'dance'; the commands are operands" : expected, error,
+            StringComparison.Ordinal);
+        Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    [Theory]
+    [InlineData("operands")]
+    [InlineData("encodings")]
+    [InlineData("blocks")]
+    public void A_campaign_of_nothing_that_is_compared_says_why_and_is_no_success(string command)
+    {
+        Native.Require();
+        (int code, string error, _) = Run(command, "--instruction", "rdrand,cpuid");
+        Assert.Equal(CommandLine.NoOracle, code);
+        Assert.Contains("nothing of this is compared: Rdrand (7 forms): answers with random numbers; Cpuid (3 forms): answers with the host's own",
+            error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("help")]
+    [InlineData("--help")]
+    [InlineData("operands", "--help")]
+    [InlineData("replay", "--recorded", "nowhere", "-h")]
+    public void Help_is_the_usage_wherever_it_stands(params string[] arguments)
+    {
+        Native.Require();
+        (int code, string error, string output) = Run(arguments);
+        Assert.Equal(CommandLine.Agreed, code);
+        Assert.Empty(error);
+        Assert.StartsWith("hv-conformance COMMAND [--seed N]", output, StringComparison.Ordinal);
+    }
+
+    private static (int Code, string Error, string Output) Run(params string[] arguments)
+    {
+        (TextWriter errorBefore, TextWriter outputBefore) = (Console.Error, Console.Out);
+        using StringWriter error = new(), output = new();
         Console.SetError(error);
-        int code;
+        Console.SetOut(output);
         try
         {
-            code = CommandLine.Run(arguments);
+            return (CommandLine.Run(arguments), error.ToString(), output.ToString());
         }
         finally
         {
-            Console.SetError(before);
+            Console.SetError(errorBefore);
+            Console.SetOut(outputBefore);
         }
-
-        Assert.Equal(CommandLine.BadUsage, code);
-        Assert.Contains(expected == "an unknown command" ? "unknown command 'dance'; the commands are operands" : expected, error.ToString(),
-            StringComparison.Ordinal);
-        Assert.Single(error.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
     [Fact]

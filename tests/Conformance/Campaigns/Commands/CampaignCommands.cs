@@ -39,6 +39,13 @@ public static class CampaignCommands
         Console.WriteLine($"{options.Command}, seed {options.Seed}, {options.Threads} threads, on {HostProcessor.Name()}");
         Console.WriteLine($"forms: {compared} compared, {status.Count - compared} not (`forms` says why)");
         SkippedExtensions(status);
+        if (compared == 0)
+        {
+            Console.Error.WriteLine($"hv-conformance: nothing of this is compared: {string.Join("; ", status.GroupBy(s => s.Value.Reason(s.Key))
+                .Select(g => $"{string.Join(' ', g.Select(s => s.Key.OpCode.Mnemonic).Distinct())} ({g.Count()} forms): {g.Key}"))}");
+            return CommandLine.NoOracle;
+        }
+
         var result = new CampaignResult();
         CampaignLimits limits = options.Limits;
         var journal = new FindingJournal(result, options.Keep ? Path.Combine(options.Recorded,

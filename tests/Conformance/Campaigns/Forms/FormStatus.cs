@@ -28,6 +28,17 @@ public enum FormStatus : byte
 /// <summary>Questions about a <see cref="FormStatus"/>.</summary>
 public static class FormStatusExtensions
 {
+    /// <summary>Why a form of this status is not compared, for people.</summary>
+    public static string Reason(this FormStatus status, Form form) => status switch
+    {
+        FormStatus.HostDependent => form.NotComparedBecause!,
+        FormStatus.NotOnThisProcessor => $"this processor has not {form.Feature}",
+        FormStatus.NotInModel => $"hv's processor has not {form.Feature}",
+        FormStatus.UndefinedOnBoth => "#UD on both sides",
+        FormStatus.NotEncodable => "no encoding could be made",
+        _ => throw new ArgumentOutOfRangeException(nameof(status), status, "forms of this status are compared"),
+    };
+
     /// <summary>Whether operand cases of the form are compared.</summary>
     public static bool IsCompared(this FormStatus status) => status is FormStatus.Compared or FormStatus.ComparedFaulting;
 }
