@@ -15,7 +15,8 @@ public static class PromisedForms
         CpuidFeature.POPCNT, CpuidFeature.CMPXCHG16B, CpuidFeature.AVX, CpuidFeature.AVX2, CpuidFeature.FMA, CpuidFeature.F16C, CpuidFeature.BMI1,
         CpuidFeature.BMI2, CpuidFeature.LZCNT, CpuidFeature.MOVBE, CpuidFeature.XSAVE, CpuidFeature.XSAVEOPT, CpuidFeature.AES,
         CpuidFeature.PCLMULQDQ, CpuidFeature.SHA, CpuidFeature.ADX, CpuidFeature.RDRAND, CpuidFeature.RDSEED, CpuidFeature.RDTSCP,
-        CpuidFeature.CLFSH, CpuidFeature.PREFETCHW, CpuidFeature.FSGSBASE,
+        CpuidFeature.CLFSH, CpuidFeature.PREFETCHW, CpuidFeature.FSGSBASE, CpuidFeature.RDPID, CpuidFeature.SMAP, CpuidFeature.CLFLUSHOPT,
+        CpuidFeature.CLWB,
     ];
 
     /// <summary>Whether <paramref name="form"/> is owed. SYSRET outside 64-bit code is #UD (SDM 2B SYSRET); AMD's processors have it there (APM 3
