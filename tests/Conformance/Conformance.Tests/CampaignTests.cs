@@ -6,6 +6,7 @@ using Hv.Conformance.Campaigns.Forms;
 using Hv.Conformance.Campaigns.Planting;
 using Hv.Conformance.Campaigns.Replay;
 using Hv.Conformance.Campaigns.Runs;
+using Hv.Conformance.Oracle;
 using Xunit;
 
 namespace Hv.Conformance.Tests;
@@ -56,6 +57,40 @@ public sealed class CampaignTests(Probed probed) : IClassFixture<Probed>
         var result = new CampaignResult();
         new BlockCampaign(new CampaignLimits(Seed, 30_000, _most, 1), probed.Status, result).Run();
         AssertAgreed(result, 0.3, 5_000);
+    }
+
+    [Theory]
+    [InlineData("operands", 50_000)]   // none of the three is a number of whole batches
+    [InlineData("encodings", 40_000)]
+    [InlineData("blocks", 5_000)]
+    public void Any_number_of_threads_runs_the_same_cases(string campaign, long most)
+    {
+        (string one, long cases) = Run(1);
+        Assert.Equal(one, Run(2).Text);
+        Assert.Equal(one, Run(3).Text);
+        Assert.InRange(cases, most * 8 / 10, most + NativeOracle.Capacity);
+
+        (string Text, long Cases) Run(int threads)
+        {
+            var result = new CampaignResult();
+            var limits = new CampaignLimits(Seed, most, TimeSpan.FromMinutes(5), threads);
+            switch (campaign)
+            {
+                case "operands":
+                    new OperandCampaign(limits, probed.Status, result).Run();
+                    break;
+                case "encodings":
+                    new EncodingCampaign(limits, probed.Status, result).Run();
+                    break;
+                default:
+                    new BlockCampaign(limits, probed.Status, result).Run();
+                    break;
+            }
+
+            Tally tally = result.Tally;
+            return ($"{tally.Cases} {tally.Discarded} {tally.OutsideModel} {tally.Differences}\n{tally.Histogram()}\n" +
+                $"{string.Join('\n', tally.VendorDifferences)}\n{string.Join('\n', result.Cases)}", tally.Cases);
+        }
     }
 
     [Theory]

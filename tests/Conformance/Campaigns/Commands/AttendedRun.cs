@@ -46,7 +46,7 @@ public static class AttendedRun
                     casesBefore = cases;
                 }
 
-                if (reached == TimeSpan.MaxValue && limits.Reached(cases))
+                if (reached == TimeSpan.MaxValue && limits.Reached)
                     reached = now;
                 if (reached != TimeSpan.MaxValue && now - reached >= grace)
                     return $"it did not come to its end within {grace.TotalSeconds:N0} s; {result.Doing()}";

@@ -73,7 +73,7 @@ public static class PlantedCommand
         {
             var result = new CampaignResult();
             campaign(new CampaignLimits(options.Seed, most, _patience, options.Threads), result, planted)();
-            cases = result.Tally.Cases;
+            cases = result.Tally.Made;
             return result.Tally.Differences > 0;
         }
 

@@ -43,8 +43,15 @@ public sealed class CaseRunner : IDisposable
     /// <summary>Room left in the batch.</summary>
     public int Room => NativeOracle.Capacity - _count;
 
-    /// <summary>Begins an empty batch.</summary>
-    public void Begin() => _count = 0;
+    /// <summary>Begins an empty batch in empty memory: what a case reads or jumps into must not depend on the batches that this thread has had. The
+    /// data pages are cleared before each run.</summary>
+    public void Begin()
+    {
+        _count = 0;
+        Native.Code.Clear();
+        Native.WritableCode.Clear();
+        Software.ClearCode();
+    }
 
     /// <summary>Places a slot's code on both sides.</summary>
     public void Place(CodeSlot slot)
@@ -131,17 +138,8 @@ public sealed class CaseRunner : IDisposable
 
         if (comparableMemory)
             CompareData(tally);
-        else
-            ForgetWrites();
         if (doubtful is not null)
             RunAgain(doubtful, tally);
-    }
-
-    /// <summary>Where the sides wrote differently, nothing may stay for the next batches. The data pages are cleared before each.</summary>
-    private void ForgetWrites()
-    {
-        Native.WritableCode.Clear();
-        Software.WriteWritableCode(0, Native.WritableCode);
     }
 
     /// <summary>Runs cases alone. They take the batch's first place, which gets its results back: callers look at them.</summary>

@@ -53,6 +53,14 @@ public sealed unsafe class SoftwareSide : IDisposable
     /// <summary>Reads back the writable code.</summary>
     public void ReadWritableCode(Span<byte> destination) => _memory.TryRead(new Gpa(GuestWorld.WritableCodePages), destination);
 
+    /// <summary>Zeroes the code pages and the writable ones.</summary>
+    public void ClearCode()
+    {
+        Array.Clear(_code);
+        _memory.TryWrite(new Gpa(GuestWorld.CodePages), _code);
+        _memory.TryWrite(new Gpa(GuestWorld.WritableCodePages), _code.AsSpan(0, OracleMap.WritableCodeSize));
+    }
+
     /// <summary>Zeroes the data pages.</summary>
     public void ClearData()
     {

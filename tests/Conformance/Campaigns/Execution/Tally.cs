@@ -21,6 +21,9 @@ public sealed class Tally
     /// <summary>Cases of instructions that hv does not have or whose result is the host's own.</summary>
     public long OutsideModel { get; set; }
 
+    /// <summary>Cases made, and no fewer: those run again alone may count twice.</summary>
+    public long Made => Cases + Discarded + OutsideModel;
+
     /// <summary>Cases that differed.</summary>
     public long Differences { get; set; }
 

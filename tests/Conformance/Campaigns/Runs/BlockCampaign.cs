@@ -8,12 +8,11 @@ namespace Hv.Conformance.Campaigns.Runs;
 /// <summary>Short random blocks, run at full speed on both sides.</summary>
 public sealed class BlockCampaign
 {
-    private const int Stride = 256, StatesPerBlock = 24;
+    private const int Stride = 256, StatesPerBlock = 24, Blocks = OracleMap.WritableCodeSize / Stride;
     private const ulong AlignmentFlag = 0x4_0000;
     private readonly CampaignLimits _limits;
     private readonly Form[] _forms;
     private readonly CampaignResult _result;
-    private long _nextBatch = -1;
 
     /// <summary>Prepares a run over the 64-bit forms that were found comparable, to the last bit.</summary>
     public BlockCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
@@ -29,9 +28,8 @@ public sealed class BlockCampaign
         using var native = new NativeOracle();
         using var software = new SoftwareSide();
         var states = new OperandState(_limits.Seed);
-        while (!_limits.Reached(_result.Tally.Cases))
+        while (_limits.TryBegin(Blocks * StatesPerBlock, out long batch))
         {
-            long batch = Interlocked.Increment(ref _nextBatch);
             states.Renew(batch);
             RunBatch(native, software, states, new Prng(_limits.Seed, (ulong)batch));
         }
@@ -41,7 +39,6 @@ public sealed class BlockCampaign
 
     private void RunBatch(NativeOracle native, SoftwareSide software, OperandState states, Prng random)
     {
-        const int Blocks = OracleMap.WritableCodeSize / Stride;
         var tally = new Tally();
         byte[] code = new byte[OracleMap.WritableCodeSize];
         var slots = new (CodeSlot Slot, BlockWriter Writer)[Blocks];

@@ -16,7 +16,6 @@ public sealed class EncodingCampaign
     private readonly EncodingBytes _bytes;
     private readonly CampaignResult _result;
     private const int SteppedOneIn = 16;
-    private long _nextBatch = -1;
 
     /// <summary>Prepares a run; encodings of forms that are not comparable are executed but not compared.</summary>
     public EncodingCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
@@ -48,9 +47,8 @@ public sealed class EncodingCampaign
     {
         var collector = new DifferenceCollector(runner, _result, _limits);
         var states = new OperandState(_limits.Seed);
-        while (!_limits.Reached(_result.Tally.Cases) && !(StopAtFirst && _result.Tally.Differences > 0))
+        while (!(StopAtFirst && _result.Tally.Differences > 0) && _limits.TryBegin(OperandCampaign.SlotPlaces, out long batch))
         {
-            long batch = Interlocked.Increment(ref _nextBatch);
             var tally = new Tally();
             states.Renew(batch);
             Build(runner, states, new Prng(_limits.Seed, (ulong)batch), batch, tally);

@@ -18,7 +18,6 @@ public sealed class OperandCampaign
     private readonly Form[] _forms;
     private readonly HashSet<Form> _faulting;
     private readonly CampaignResult _result;
-    private long _nextBatch = -1;
 
     /// <summary>Prepares a run over the forms that were found comparable.</summary>
     public OperandCampaign(CampaignLimits limits, IReadOnlyDictionary<Form, FormStatus> status, CampaignResult result)
@@ -54,9 +53,8 @@ public sealed class OperandCampaign
     {
         var collector = new DifferenceCollector(runner, _result, _limits);
         var states = new OperandState(_limits.Seed);
-        while (!_limits.Reached(_result.Tally.Cases) && !(StopAtFirst && _result.Tally.Differences > 0))
+        while (!(StopAtFirst && _result.Tally.Differences > 0) && _limits.TryBegin(NativeOracle.Capacity, out long batch))
         {
-            long batch = Interlocked.Increment(ref _nextBatch);
             var tally = new Tally();
             var counts = new Dictionary<string, long>();
             states.Renew(batch);
