@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Hv.Conformance.Campaigns;
 using Hv.Conformance.Campaigns.Commands;
@@ -91,6 +92,51 @@ public sealed class CampaignTests(Probed probed) : IClassFixture<Probed>
             return ($"{tally.Cases} {tally.Discarded} {tally.OutsideModel} {tally.Differences}\n{tally.Histogram()}\n" +
                 $"{string.Join('\n', tally.VendorDifferences)}\n{string.Join('\n', result.Cases)}", tally.Cases);
         }
+    }
+
+    [Fact]
+    public void Without_AVX_its_forms_are_skipped_and_SSE_is_compared()
+    {
+        Native.Require();
+        using var runner = new CaseRunner(avx: false);
+        string[] compared = ["addps", "cvttsd2si", "pshufb", "paddd", "fadd", "fxrstor", "add"], skipped = ["vaddps", "vpaddd", "xsave"];
+        Dictionary<Form, FormStatus> status = FormProbe.Run(runner, [.. compared.Concat(skipped).SelectMany(FormList.OfInstruction)]);
+        foreach ((Form form, FormStatus found) in status)
+        {
+            if (compared.Contains(form.OpCode.Mnemonic.ToString(), StringComparer.OrdinalIgnoreCase))
+                Assert.True(found == FormStatus.Compared, $"{form}: {found}");
+            else
+                Assert.Equal($"this processor has not {form.Feature}", found.Reason(form));
+        }
+
+        var result = new CampaignResult();
+        var limits = new CampaignLimits(Seed, 20_000, _most, 1);
+        new OperandCampaign(limits, status, result).Run(runner);
+        AssertAgreed(result, 0.6, 20_000);
+        Assert.All(compared, name => Assert.Contains(name, result.Cases.Keys, StringComparer.OrdinalIgnoreCase));
+
+        // The state goes in and comes out: without, a wrong result would agree.
+        runner.Perturbation = PlantedFaults.All.Single(f => f.Name == "ADDPS rounds wrongly");
+        var faulty = new CampaignResult();
+        new OperandCampaign(new CampaignLimits(Seed, 20_000, _most, 1), status, faulty) { StopAtFirst = true }.Run(runner);
+        Assert.True(faulty.Tally.Differences > 0);
+    }
+
+    [Fact]
+    public void A_machine_without_AVX_says_what_it_skips()
+    {
+        Native.Require();
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "hv-conformance.dll"), "operands", "--instruction",
+            "addps,vaddps,vfmadd213pd", "--cases", "5000", "--threads", "1"])
+        { RedirectStandardOutput = true };
+        start.Environment["DOTNET_EnableAVX"] = "0";
+        using Process campaign = Process.Start(start)!;
+        string output = campaign.StandardOutput.ReadToEnd();
+        campaign.WaitForExit();
+        Assert.Contains("this processor has not, and so skips: AVX (6 forms), FMA (6 forms)\n", output, StringComparison.Ordinal);
+        Assert.Contains("forms: 3 compared, 12 not", output, StringComparison.Ordinal);
+        Assert.Contains("differences: 0", output, StringComparison.Ordinal);
+        Assert.Equal(CommandLine.Agreed, campaign.ExitCode);
     }
 
     [Theory]

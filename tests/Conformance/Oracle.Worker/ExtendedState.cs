@@ -10,6 +10,9 @@ public struct ExtendedState
 {
     public const int Size = 832, X87Offset = 32, XmmOffset = 160, HeaderOffset = 512, UpperOffset = 576;
 
+    /// <summary>What FXSAVE64 writes of it: all but the upper halves (SDM 1 10.5.1).</summary>
+    public const int LegacySize = HeaderOffset;
+
     /// <summary>XSTATE_BV with x87, SSE and AVX present, as every case starts.</summary>
     public const ulong AllParts = 7;
 

@@ -19,6 +19,9 @@ public sealed unsafe class NativeOracle : IDisposable
     /// makes no case endless.</summary>
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2), _mostPatience = TimeSpan.FromSeconds(10);
 
+    /// <summary>CPUID.7.0:EBX (SDM 2A CPUID, table 3-8).</summary>
+    private const int FsGsBaseBit = 1;
+
     private readonly string _sharedPath, _executablePath;
     private readonly MemoryMappedFile _file;
     private readonly MemoryMappedViewAccessor _view;
@@ -31,17 +34,20 @@ public sealed unsafe class NativeOracle : IDisposable
     private Stream? _input, _output;
 
     /// <summary>Makes the shared file and the worker's executable and starts the first worker.</summary>
+    /// <param name="avx">Whether cases carry the upper halves of the YMM registers, where the processor has them; false makes of any machine one
+    /// without AVX.</param>
     /// <exception cref="PlatformNotSupportedException">This machine cannot; see <see cref="WhyNot"/>.</exception>
-    public NativeOracle()
+    public NativeOracle(bool avx = true)
     {
         if (WhyNot() is { } reason)
             throw new PlatformNotSupportedException(reason);
+        HasAvx = avx && Avx.IsSupported;
         string directory = Directory.CreateTempSubdirectory("hv-oracle-").FullName;
         _sharedPath = Path.Combine(directory, "cases");
         _executablePath = Path.Combine(directory, "worker");
         using (FileStream file = File.Create(_sharedPath))
             file.SetLength(WorkerLayout.FileSize);
-        File.WriteAllBytes(_executablePath, WorkerCode.BuildExecutable(_sharedPath));
+        File.WriteAllBytes(_executablePath, WorkerCode.BuildExecutable(_sharedPath, HasAvx));
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(_executablePath, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         _file = MemoryMappedFile.CreateFromFile(_sharedPath, FileMode.Open);
@@ -57,6 +63,9 @@ public sealed unsafe class NativeOracle : IDisposable
 
     /// <summary>Where the jump that ends a case goes; not mapped on hv's side.</summary>
     public static ulong EndAddress => WorkerCode.CaptureAddress;
+
+    /// <summary>Whether cases carry the upper halves of the YMM registers. Without, the results have the halves that the case began with.</summary>
+    public bool HasAvx { get; }
 
     /// <summary>How many workers died so far.</summary>
     public int Deaths { get; private set; }
@@ -103,8 +112,8 @@ public sealed unsafe class NativeOracle : IDisposable
             return "the native oracle needs Linux";
         if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
             return $"the native oracle needs an x86-64 processor, and this is {RuntimeInformation.ProcessArchitecture}";
-        if (!Avx2.IsSupported)
-            return "the native oracle's worker needs AVX2, which this processor has not";
+        if ((X86Base.CpuId(7, 0).Ebx & FsGsBaseBit) == 0)
+            return "the native oracle's worker needs FSGSBASE, which this processor has not";
         return null;
     }
 
@@ -121,6 +130,16 @@ public sealed unsafe class NativeOracle : IDisposable
 
     /// <summary>Waits until the batch is done, replacing workers that die of it.</summary>
     public void Wait()
+    {
+        Collect();
+        if (HasAvx)
+            return;
+        for (int i = 0; i < (int)Field(WorkerLayout.CountField); i++)
+            if (Inputs[i].HasExtended != 0)
+                Outputs[i].Extended.Upper = Inputs[i].Extended.Upper;
+    }
+
+    private void Collect()
     {
         while (!Answered())
         {

@@ -64,7 +64,9 @@ internal sealed class WorkerCode
     private static Lazy<(byte[] Text, uint Capture)> Assembled { get; } = new(Assemble);
 
     /// <summary>Makes the executable file of a worker that shares the file <paramref name="sharedPath"/>.</summary>
-    public static byte[] BuildExecutable(string sharedPath)
+    /// <param name="sharedPath">The file of <see cref="WorkerLayout"/>.</param>
+    /// <param name="avx">Whether cases carry the upper halves of the YMM registers.</param>
+    public static byte[] BuildExecutable(string sharedPath, bool avx)
     {
         byte[] data = new byte[OracleMap.PageSize];
         Encoding.UTF8.GetBytes(sharedPath).CopyTo(Constant(data, PathConstant));
@@ -76,6 +78,7 @@ internal sealed class WorkerCode
         Descriptor(Constant(data, DataDescriptorConstant), 1, OracleMap.Data, 0);
         Descriptor(Constant(data, ExtraDescriptorConstant), 2, 0, Flat);
         Descriptor(Constant(data, OtherDescriptorConstant), 3, 0, Flat);
+        BinaryPrimitives.WriteInt32LittleEndian(Constant(data, WorkerLayout.StateSize), avx ? ExtendedState.Size : ExtendedState.LegacySize);
         Span<byte> filter = Constant(data, FilterHeaderConstant);
         BinaryPrimitives.WriteUInt16LittleEndian(filter, SyscallFilter.Count);
         BinaryPrimitives.WriteUInt64LittleEndian(filter[8..], FilterConstant);
@@ -188,7 +191,7 @@ internal sealed class WorkerCode
     /// <summary>Sets the case's memory and registers and enters its code.</summary>
     private void EmitCase()
     {
-        Label noState = _c.CreateLabel();
+        Label noState = _c.CreateLabel(), legacy = _c.CreateLabel();
         _c.Label(ref _next);
         _c.mov(rbx, __qword_ptr[WorkerLayout.CurrentIn]);
         CopyMemory(toRecord: false);
@@ -196,9 +199,14 @@ internal sealed class WorkerCode
         _c.mov(__dword_ptr[WorkerLayout.HasExtended], eax);
         _c.test(eax, eax);
         _c.je(noState);
-        _c.mov(eax, 7);
+        _c.cmp(__dword_ptr[WorkerLayout.StateSize], ExtendedState.LegacySize);
+        _c.je(legacy);
+        _c.mov(eax, (int)ExtendedState.AllParts);
         _c.xor(edx, edx);
         _c.xrstor64(__[rbx + CaseRecord.ExtendedOffset]);
+        _c.jmp(noState);
+        _c.Label(ref legacy);
+        _c.fxrstor64(__[rbx + CaseRecord.ExtendedOffset]);
         _c.Label(ref noState);
         _c.cmp(__word_ptr[rbx + CaseRecord.CsOffset], 0);
         _c.jne(_stepped);
@@ -237,6 +245,7 @@ internal sealed class WorkerCode
     /// <summary>The end of a case that completed: everything is stored before anything is touched.</summary>
     private void EmitCapture()
     {
+        Label legacy = _c.CreateLabel();
         _c.Label(ref _capture);
         for (int i = 0; i < _registers.Length; i++)
             _c.mov(__qword_ptr[WorkerLayout.Save + (uint)i * 8], _registers[i]);
@@ -249,9 +258,14 @@ internal sealed class WorkerCode
         _c.cmp(__dword_ptr[WorkerLayout.HasExtended], 0);
         _c.je(_tail);
         _c.mov(rcx, __qword_ptr[WorkerLayout.CurrentOut]);
-        _c.mov(eax, 7);
+        _c.cmp(__dword_ptr[WorkerLayout.StateSize], ExtendedState.LegacySize);
+        _c.je(legacy);
+        _c.mov(eax, (int)ExtendedState.AllParts);
         _c.xor(edx, edx);
         _c.xsave64(__[rcx + CaseRecord.ExtendedOffset]);
+        _c.jmp(_tail);
+        _c.Label(ref legacy);
+        _c.fxsave64(__[rcx + CaseRecord.ExtendedOffset]);
     }
 
     /// <summary>Copies the save area and the memory to the case's record and goes on to the next case.</summary>
@@ -259,10 +273,10 @@ internal sealed class WorkerCode
     {
         _c.Label(ref _tail);
         _c.mov(rbx, __qword_ptr[WorkerLayout.CurrentOut]);
-        for (int i = 0; i < 192; i += 32)
+        for (int i = 0; i < 192; i += 16)
         {
-            _c.vmovdqu(ymm0, __ymmword_ptr[WorkerLayout.Save + (uint)i]);
-            _c.vmovdqu(__ymmword_ptr[rbx + i], ymm0);
+            _c.movdqu(xmm0, __xmmword_ptr[WorkerLayout.Save + (uint)i]);
+            _c.movdqu(__xmmword_ptr[rbx + i], xmm0);
         }
 
         CopyMemory(toRecord: true);
@@ -307,7 +321,7 @@ internal sealed class WorkerCode
         _c.je(_tail);
         _c.mov(rdi, __qword_ptr[WorkerLayout.CurrentOut]);
         _c.add(rdi, CaseRecord.ExtendedOffset);
-        _c.mov(ecx, ExtendedState.Size);
+        _c.mov(ecx, __dword_ptr[WorkerLayout.StateSize]);
         _c.rep.movsb();
         _c.jmp(_tail);
     }
@@ -328,14 +342,14 @@ internal sealed class WorkerCode
 
     private void CopyMemory(bool toRecord)
     {
-        for (int i = 0; i < CaseMemory.Length; i += 32)
+        for (int i = 0; i < CaseMemory.Length; i += 16)
         {
-            AssemblerMemoryOperand record = __ymmword_ptr[rbx + CaseRecord.MemoryOffset + i];
+            AssemblerMemoryOperand record = __xmmword_ptr[rbx + CaseRecord.MemoryOffset + i];
             AssemblerMemoryOperand memory = i < OracleMap.WindowSize
-                ? __ymmword_ptr[OracleMap.Window + (uint)i]
-                : __ymmword_ptr[OracleMap.Edge + (uint)(i - OracleMap.WindowSize)];
-            _c.vmovdqu(ymm0, toRecord ? memory : record);
-            _c.vmovdqu(toRecord ? record : memory, ymm0);
+                ? __xmmword_ptr[OracleMap.Window + (uint)i]
+                : __xmmword_ptr[OracleMap.Edge + (uint)(i - OracleMap.WindowSize)];
+            _c.movdqu(xmm0, toRecord ? memory : record);
+            _c.movdqu(toRecord ? record : memory, xmm0);
         }
     }
 

@@ -15,6 +15,10 @@ internal static class WorkerLayout
     /// <summary>Constants: what the start-up code hands to the kernel.</summary>
     public const uint Constants = Save + 0x400;
 
+    /// <summary>Among the constants: the bytes of state that a case carries, <see cref="ExtendedState.Size"/> or, without AVX,
+    /// <see cref="ExtendedState.LegacySize"/>.</summary>
+    public const uint StateSize = Constants + 0x2F0;
+
     /// <summary>The shared file from <see cref="HeaderOffset"/> on, far from every address that 32 bits reach.</summary>
     public const ulong Mailbox = 0x7000_0000_0000;
 

@@ -20,10 +20,16 @@ public sealed class CaseRunner : IDisposable
     private volatile int _executing = Waiting;
 
     /// <summary>Starts both sides.</summary>
-    public CaseRunner(IPerturbation? perturbation = null) => Perturbation = perturbation;
+    /// <param name="perturbation">A planted fault, when the harness tests itself.</param>
+    /// <param name="avx">As <see cref="NativeOracle(bool)"/> has it.</param>
+    public CaseRunner(IPerturbation? perturbation = null, bool avx = true)
+    {
+        Perturbation = perturbation;
+        Native = new NativeOracle(avx);
+    }
 
     /// <summary>The machine's own processor.</summary>
-    public NativeOracle Native { get; } = new();
+    public NativeOracle Native { get; }
 
     /// <summary>hv's processor.</summary>
     public SoftwareSide Software { get; } = new();

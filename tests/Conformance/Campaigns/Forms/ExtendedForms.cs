@@ -20,6 +20,11 @@ public static class ExtendedForms
     /// <summary>Whether cases of this instruction carry the state.</summary>
     public static bool Uses(Code code) => _uses[(int)code];
 
+    /// <summary>Whether cases of this form say something only where the upper halves of the YMM registers go in and come out: VEX instructions on
+    /// vectors, and XSAVE's images, which have a part for them.</summary>
+    public static bool NeedsUpperHalves(Form form) => Uses(form.Code)
+        && (form.OpCode.Encoding == EncodingKind.VEX || form.Feature.Contains("XSAVE", StringComparison.Ordinal));
+
     private static bool Decide(Code code)
     {
         OpCodeInfo opcode = code.ToOpCode();

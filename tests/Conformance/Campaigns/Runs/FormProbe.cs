@@ -58,10 +58,11 @@ public static class FormProbe
             bool completes = false;
             bool silicon = false;
             bool ours = false;
+            bool here = runner.Native.HasAvx || !ExtendedForms.NeedsUpperHalves(form);
             for (int i = first; i < first + count; i++)
             {
                 completes |= runner.Native.Outputs[i].Vector == Oracle.Outcome.Completed;
-                silicon |= runner.Native.Outputs[i].Vector != UndefinedOpcode;
+                silicon |= here && runner.Native.Outputs[i].Vector != UndefinedOpcode;
                 // What hv leaves out because makers differ is compared: the differences are counted there.
                 ours |= runner.OursOf(i).Vector != UndefinedOpcode || VendorDifferences.Find(runner.SlotOf(i), in runner.Native.Inputs[i],
                     in runner.Native.Outputs[i], in runner.OursOf(i)) is not null;
