@@ -23,6 +23,7 @@ internal sealed class EmulatedVcpu : IVcpu
     {
         Index = index;
         _processor = new Processor<EmulatedVirtualization>(memory, options.Cpuid, new EmulatedVirtualization(this), code);
+        _processor.SeedRandom(options.RandomSeed, index);
         ResetState.Reset(_processor, bootstrap: index == 0);
     }
 

@@ -107,6 +107,10 @@ public sealed record PartitionOptions
 
     /// <summary>The frequency that the guest's time-stamp counter claims, in Hz.</summary>
     public ulong TscFrequency { get; init; } = 1_000_000_000;
+
+    /// <summary>What RDRAND and RDSEED start from, with the vCPU's index: any number. A backend without
+    /// <see cref="BackendCapabilities.Deterministic"/> may leave them to the real processor.</summary>
+    public ulong RandomSeed { get; init; }
 }
 
 /// <summary>One virtual machine of a backend: memory and vCPUs.</summary>

@@ -147,20 +147,6 @@ public abstract unsafe partial class Processor : IDisposable
     /// <summary>Whether a near branch may go to <paramref name="target"/>: canonical in 64-bit code, inside CS's limit otherwise.</summary>
     internal bool IsBranchTarget(ref CpuState s, ulong target) => _key.Is64 ? IsCanonical(target) : target <= s.Sys.Cs.Limit;
 
-    /// <summary>Where the seeded sequence behind RDRAND and RDSEED stands; never 0.</summary>
-    internal ulong Random { get; set; } = 0x9E37_79B9_7F4A_7C15;
-
-    /// <summary>The next number of the sequence (xorshift64*).</summary>
-    internal ulong NextRandom()
-    {
-        ulong x = Random;
-        x ^= x >> 12;
-        x ^= x << 25;
-        x ^= x >> 27;
-        Random = x;
-        return x * 0x2545_F491_4F6C_DD1D;
-    }
-
     /// <summary>Recomputes what is derived from CR0, CR4, EFER, CPL, RFLAGS.AC/VM and segments: the block key, the TLB bank, segment bases. Call
     /// after changing any of them, for segments even when nothing derived differs (<see cref="ModeVersion"/>).</summary>
     public void ModeChanged(ref CpuState s)

@@ -59,6 +59,36 @@ public abstract class MultiVcpuContract(BackendUnderTest subject) : ContractTest
         Assert.Equal((0UL, 1UL), (run.Result(0), run.Result(1)));
     }
 
+    [Fact]
+    public void Random_numbers_differ_between_vcpus_and_seeds_and_repeat_with_the_seed()
+    {
+        void Draw(GuestCode c, int slot)
+        {
+            c.rdrand(rax);
+            c.Store(slot, rax);
+            c.rdseed(rax);
+            c.Store(slot + 1, rax);
+            c.Done();
+        }
+
+        GuestImage image = GuestImage.Of(CodeMode.Long64, c =>
+        {
+            c.Wrmsr(GuestCode.ApiMagic, GuestLayout.ParaState);
+            c.Hypercall(Start1, 1, (uint)GuestLayout.SecondCode, 0);
+            Draw(c, 0);
+        }).WithParaState().WithCode(GuestLayout.SecondCode, c => Draw(c, 2));
+        ulong[] Numbers(ulong seed)
+        {
+            using MachineHarness run = Boot(image, new VirtualMachineOptions { VcpuCount = 2, RandomSeed = seed }, BackendCapabilities.Deterministic);
+            run.RunToEnd();
+            return [.. Enumerable.Range(0, 4).Select(run.Result)];
+        }
+
+        ulong[] first = Numbers(7), other = Numbers(8);
+        Assert.Equal(first, Numbers(7));
+        Assert.Equal(8, first.Concat(other).Distinct().Count());
+    }
+
     [Theory]
     [InlineData(0u)] // the caller
     [InlineData(2u)] // beyond the last

@@ -46,6 +46,26 @@ public abstract class VcpuStateContract(BackendUnderTest subject) : ContractTest
         Assert.Equal(0UL, run.Vcpu.InstructionsRetired);
     }
 
+    [Fact]
+    public void Reset_does_not_repeat_random_numbers()
+    {
+        GuestImage image = GuestImage.Of(CodeMode.Long64, c =>
+        {
+            c.rdrand(rax);
+            c.rdseed(rbx);
+            c.Done();
+        });
+        using VcpuHarness run = Start(image, BackendCapabilities.Deterministic);
+        run.RunToEnd();
+        (ulong, ulong) first = (run.Registers.Rax, run.Registers.Rbx);
+        run.Vcpu.Reset();
+        VcpuState state = run.Save();
+        image.ApplyEntry(state);
+        run.Vcpu.LoadState(state);
+        run.RunToEnd();
+        Assert.NotEqual(first, (run.Registers.Rax, run.Registers.Rbx));
+    }
+
     [Theory]
     [MemberData(nameof(Modes.All), MemberType = typeof(Modes))]
     public void What_is_loaded_is_saved(CodeMode mode)

@@ -1,6 +1,5 @@
 using Hv.Backends.Svm.Silicon;
 using Hv.Core;
-using Hv.Core.Cpuid;
 using Hv.Core.Memory;
 using Hv.Cpu.Blocks;
 using Hv.Cpu.System;
@@ -18,7 +17,7 @@ public sealed class SvmPartition : IPartition, IMemoryObserver
     internal SvmPartition(GuestMemory memory, PartitionOptions options)
     {
         Memory = memory;
-        Cpuid = options.Cpuid;
+        Options = options;
         Code = new CodeCache(memory);
         HostMemory = new HostMemory();
         MsrMap = HostMemory.AllocatePages(MsrPermissionMap.Pages);
@@ -36,7 +35,7 @@ public sealed class SvmPartition : IPartition, IMemoryObserver
 
     internal HostMemory HostMemory { get; }
 
-    internal CpuidTable Cpuid { get; }
+    internal PartitionOptions Options { get; }
 
     /// <summary>Decoded code, shared by the vCPUs.</summary>
     internal CodeCache Code { get; }

@@ -36,7 +36,8 @@ public sealed partial class SvmVcpu : IVcpu
     {
         _partition = partition;
         Index = index;
-        _core = new SvmCore(partition.Memory, partition.HostMemory, SiliconModel.Default, partition.Cpuid, partition.Code);
+        _core = new SvmCore(partition.Memory, partition.HostMemory, SiliconModel.Default, partition.Options.Cpuid, partition.Code);
+        _core.Engine.SeedRandom(partition.Options.RandomSeed, index);
         _vmcbAddress = partition.HostMemory.AllocatePages(1);
         _vmcb = partition.HostMemory.VmcbPageAt(_vmcbAddress);
         bool enabled = _core.Msrs.TryWrite(HostMsrs.Efer, HostMsrs.SvmeBit)

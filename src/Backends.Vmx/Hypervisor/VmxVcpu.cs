@@ -51,6 +51,7 @@ internal sealed partial class VmxVcpu : IVcpu
         Index = index;
         _cpu = new LogicalProcessor(partition.Host, VmxCapabilities.Model) { ChecksEverything = partition.ChecksEverything };
         _processor = new Processor<VmxVirtualization>(partition.Memory, partition.Options.Cpuid, new VmxVirtualization(_cpu), partition.Code);
+        _processor.SeedRandom(partition.Options.RandomSeed, index);
         _cpu.Attach(_processor);
         _vmxonRegion = NewRegion();
         _vmcsRegion = NewRegion();

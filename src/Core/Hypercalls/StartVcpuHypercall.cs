@@ -34,6 +34,7 @@ public sealed class StartVcpuHypercall : IHypercallHandler
         state.System.Activity = ActivityState.Running;
         state.System.Shadow = InterruptShadow.None;
         state.Pending = default;
+        state.Random = 0; // the started vCPU draws its own numbers
         return target.TryStart(state) ? HypercallOutcome.Return(0) : HypercallOutcome.Invalid;
     }
 }

@@ -29,7 +29,12 @@ public sealed class VirtualMachine : IDisposable
         Memory = memory;
         Log = log;
         _options = options;
-        _partition = backend.CreatePartition(memory, new PartitionOptions { Cpuid = options.Cpuid, TscFrequency = options.TscFrequency });
+        _partition = backend.CreatePartition(memory, new PartitionOptions
+        {
+            Cpuid = options.Cpuid,
+            TscFrequency = options.TscFrequency,
+            RandomSeed = options.RandomSeed,
+        });
         _vcpus = new VirtualCpu[options.VcpuCount];
         for (int i = 0; i < _vcpus.Length; i++)
             _vcpus[i] = new VirtualCpu(this, _partition.CreateVcpu(i));

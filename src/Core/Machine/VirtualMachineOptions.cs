@@ -37,6 +37,11 @@ public sealed record VirtualMachineOptions
     /// <summary>The frequency that the guest's time-stamp counter claims, in Hz.</summary>
     public ulong TscFrequency { get; init; } = 1_000_000_000;
 
+    /// <summary>What RDRAND and RDSEED start from: any number, 0 where none is chosen. On a deterministic backend the same seed repeats their
+    /// numbers, and each vCPU has its own; reset does not start them again, and a restored state goes on with its own. On others the processor
+    /// answers, and the seed means nothing.</summary>
+    public ulong RandomSeed { get; init; }
+
     /// <summary>What the clock hypercall reads.</summary>
     public GuestClock Clock { get; init; }
 

@@ -28,6 +28,7 @@ internal sealed record CommandOption(string Name, string ValueName, string? Conf
         new("--vcpus", "N", HypervisorOptions.VcpusKey, true, true, false, "virtual processors (1)"),
         new("--max-instructions", "N", HypervisorOptions.MaxInstructionsKey, true, true, false, "stop after N guest instructions"),
         new("--timeout", "TIME", HypervisorOptions.TimeoutKey, true, true, false, "stop after a time, for example 500ms, 10s, 2m"),
+        new("--seed", "N", HypervisorOptions.RandomSeedKey, true, true, false, "what RDRAND and RDSEED start from, on software backends (0)"),
         new(AppendName, "TEXT", null, false, true, false, "command line for the guest"),
         new(InitrdName, "FILE", null, false, true, false, "load FILE as a module; may be given again"),
         new(FlatName, "ADDRESS", null, false, true, false, "GUEST is a flat binary for this address, for example 0x7c00"),

@@ -34,6 +34,7 @@ internal static class RunCommand
         {
             // The binder's own line names value, key and type.
             string expected = e.Message.Contains("System.Int", StringComparison.Ordinal) ? "a whole number"
+                : e.Message.Contains("System.UInt", StringComparison.Ordinal) ? "a whole number from 0 to 2^64 - 1"
                 : e.Message.Contains("System.Boolean", StringComparison.Ordinal) ? "true or false"
                 : string.Join(" or ", Enum.GetNames<Core.Machine.GuestClock>());
             throw new CommandException(ExitCode.Usage, $"{e.Message.TrimEnd('.')}; write {expected}", e);

@@ -42,6 +42,7 @@ internal sealed class HypervisorOptionsValidator : IValidateOptions<HypervisorOp
         nameof(HypervisorOptions.MaxInstructions),
         nameof(HypervisorOptions.Timeout), nameof(HypervisorOptions.ParaInterface), nameof(HypervisorOptions.AllowUserModeHypercalls),
         nameof(HypervisorOptions.Clock), nameof(HypervisorOptions.Cpu), nameof(HypervisorOptions.KvmDevice),
+        nameof(HypervisorOptions.RandomSeed),
     ];
 
     private readonly IConfiguration _configuration;

@@ -12,6 +12,7 @@ internal sealed class HypervisorOptions
     public const string VcpusKey = Section + ":" + nameof(Vcpus), CpuKey = Section + ":" + nameof(Cpu);
     public const string KvmDeviceKey = Section + ":" + nameof(KvmDevice);
     public const string MaxInstructionsKey = Section + ":" + nameof(MaxInstructions), TimeoutKey = Section + ":" + nameof(Timeout);
+    public const string RandomSeedKey = Section + ":" + nameof(RandomSeed);
 
     /// <summary>The name of the backend, without regard to case; <c>auto</c> for the real processor where it can run the guest, else a software one.</summary>
     public string Backend { get; set; } = "Emulated";
@@ -39,6 +40,9 @@ internal sealed class HypervisorOptions
 
     /// <summary>The device of the backend Kvm.</summary>
     public string KvmDevice { get; set; } = "/dev/kvm";
+
+    /// <summary>What RDRAND and RDSEED start from; null for 0, and on a backend whose processor answers them itself.</summary>
+    public ulong? RandomSeed { get; set; }
 
     /// <summary>What the guest's clock hypercall reads: <c>Host</c> time, or <c>Instructions</c>, with which a run repeats to the last bit.</summary>
     public GuestClock Clock { get; set; }

@@ -18,7 +18,8 @@ internal static class BackendChoice
         [("Kvm", BackendCapabilities.NativeSpeed), ("Emulated", BackendCapabilities.None), ("Kvm", BackendCapabilities.None)];
 
     /// <summary>Finds the backend that <paramref name="options"/> name.</summary>
-    /// <exception cref="CommandException">There is none of that name, it cannot run here, or it cannot hold a limit that is set.</exception>
+    /// <exception cref="CommandException">There is none of that name, it cannot run here, or it cannot keep to a limit or a seed that is
+    /// set.</exception>
     public static IBackend Named(BackendCatalog backends, HypervisorOptions options)
     {
         if (!backends.TryFind(options.Backend, out IBackend? backend, out string problem))
@@ -26,14 +27,19 @@ internal static class BackendChoice
         BackendAvailability availability = backend.Availability;
         if (!availability.IsAvailable)
             throw new CommandException(ExitCode.BackendUnavailable, $"backend {backend.Name} cannot run here: {availability.Reason}");
-        if (CountsInstructions(options) && !backend.Capabilities.HasFlag(BackendCapabilities.Deterministic))
+        if (backend.Capabilities.HasFlag(BackendCapabilities.Deterministic))
+            return backend;
+        if (CountsInstructions(options))
         {
             throw CommandException.Usage($"backend {backend.Name} does not count instructions, so {HypervisorOptions.MaxInstructionsKey} "
                 + $"(--max-instructions) and {HypervisorOptions.Section}:{nameof(HypervisorOptions.Clock)}={GuestClock.Instructions} "
                 + "have no meaning on it; use --timeout, or a software backend (--backend emulated)");
         }
 
-        return backend;
+        return options.RandomSeed is null
+            ? backend
+            : throw CommandException.Usage($"backend {backend.Name} leaves RDRAND and RDSEED to the processor, so {HypervisorOptions.RandomSeedKey} "
+                + "(--seed) has no meaning on it; leave it out, or use a software backend (--backend emulated)");
     }
 
     /// <summary>Chooses a backend for a guest.</summary>
@@ -73,7 +79,7 @@ internal static class BackendChoice
     }
 
     /// <summary>What a guest that starts in a mode will use, as far as the mode and the options tell: a 32-bit kernel pages and takes interrupts;
-    /// limits and clocks in instructions need a backend that counts them.</summary>
+    /// limits and clocks in instructions need a backend that counts them, and a seed needs one whose runs repeat.</summary>
     public static BackendCapabilities NeedsOf(EntryMode mode, HypervisorOptions options)
     {
         BackendCapabilities needs = mode switch
@@ -82,7 +88,7 @@ internal static class BackendChoice
             EntryMode.Protected => BackendCapabilities.Protected32 | BackendCapabilities.Protected32Exceptions | BackendCapabilities.Paging32,
             _ => BackendCapabilities.Long64 | BackendCapabilities.Long64Exceptions,
         };
-        if (CountsInstructions(options))
+        if (CountsInstructions(options) || options.RandomSeed is not null)
             needs |= BackendCapabilities.Deterministic;
         return options.AllowUserModeHypercalls ? needs | BackendCapabilities.UserHypercalls : needs;
     }

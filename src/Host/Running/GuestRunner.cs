@@ -57,6 +57,7 @@ internal sealed partial class GuestRunner
             ParaInterfaceEnabled = _options.ParaInterface,
             AllowUserModeHypercalls = _options.AllowUserModeHypercalls,
             Clock = _options.Clock,
+            RandomSeed = _options.RandomSeed ?? 0,
             Cpuid = settings.Cpuid,
             Observer = _logger.IsEnabled(LogLevel.Trace) ? new ExitTracer(backend, _loggers.CreateLogger<ExitTracer>()) : null,
             Ports = [new Com1(_console, _input), exitPort, new DebugConsole(_console)],

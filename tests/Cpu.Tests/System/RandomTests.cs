@@ -52,6 +52,45 @@ public sealed class RandomTests
         Assert.Equal(numbers.Length, numbers.Distinct().Count());
     }
 
+    // For the seed 1234567 from Rosetta Code, "Pseudo-random numbers/Splitmix64"; for 0 what prng.di.unimi.it's splitmix64.c gives first.
+    [Theory]
+    [InlineData(1234567UL, 0, 6457827717110365317UL)]
+    [InlineData(1234567UL, 1, 3203168211198807973UL)]
+    [InlineData(1234567UL, 2, 9817491932198370423UL)]
+    [InlineData(1234567UL, 3, 4593380528125082431UL)]
+    [InlineData(1234567UL, 4, 16408922859458223821UL)]
+    [InlineData(0UL, 0, 0xE220_A839_7B1D_CDAFUL)]
+    public void A_processor_starts_at_the_number_of_splitmix64_that_has_its_index(ulong seed, int index, ulong first)
+    {
+        using var guest = Guest.Long();
+        guest.Cpu.SeedRandom(seed, index);
+        var state = new VcpuState();
+        StateTransfer.Save(guest.Cpu, state);
+        Assert.Equal(first, state.Random);
+    }
+
+    [Fact]
+    public void Numbers_are_those_of_xorshift64_star()
+    {
+        using var guest = Guest.Long();
+        var state = new VcpuState();
+        StateTransfer.Save(guest.Cpu, state);
+        state.Random = 1234567;
+        StateTransfer.Load(guest.Cpu, state);
+        // Rosetta Code, "Pseudo-random numbers/Xorshift star", which shows the upper halves.
+        Assert.Equal([3540625527, 2750739987, 4037983143, 1993361440, 3809424708],
+            Enumerable.Range(0, 5).Select(_ => (uint)(Next(guest, s_rdrand) >> 32)));
+    }
+
+    [Fact]
+    public void The_seed_whose_number_would_be_0_draws_numbers_too()
+    {
+        using var guest = Guest.Long();
+        // splitmix64 adds 9E3779B97F4A7C15 to its state and mixes; its mixing turns 0, and nothing else, into 0.
+        guest.Cpu.SeedRandom(unchecked(0 - 0x9E37_79B9_7F4A_7C15), 0);
+        Assert.Equal(20, Enumerable.Range(0, 20).Select(_ => Next(guest, s_rdrand)).Distinct().Count());
+    }
+
     [Fact]
     public void A_restored_state_goes_on_with_the_same_numbers()
     {

@@ -33,10 +33,12 @@ public sealed class BackendTests
             StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Auto_takes_a_backend_that_counts_where_instructions_are_limited()
+    [Theory]
+    [InlineData("--max-instructions", "100000000")]
+    [InlineData("--seed", "7")]
+    public void Auto_takes_a_backend_whose_runs_repeat_where_instructions_are_limited_or_a_seed_is_chosen(string option, string value)
     {
-        HvResult result = HvProcess.Run("demo", "--backend", "auto", "--max-instructions", "100000000");
+        HvResult result = HvProcess.Run("demo", "--backend", "auto", option, value);
         Assert.Equal((int)ExitCode.Success, result.Code);
         Assert.StartsWith("hv: auto: backend Emulated; Kvm ", result.Errors, StringComparison.Ordinal);
     }
@@ -48,6 +50,15 @@ public sealed class BackendTests
     {
         Assert.SkipUnless(HvProcess.AvailableBackends.Contains("Kvm"), "Kvm cannot run here");
         HvProcess.Run("demo", "--backend", "kvm", option, value).AssertOneLine(ExitCode.Usage, "Kvm does not count", "--timeout");
+    }
+
+    [Theory]
+    [InlineData("0")] // what the others have without the option
+    [InlineData("7")]
+    public void A_backend_that_leaves_random_numbers_to_the_processor_takes_no_seed(string seed)
+    {
+        Assert.SkipUnless(HvProcess.AvailableBackends.Contains("Kvm"), "Kvm cannot run here");
+        HvProcess.Run("demo", "--backend", "kvm", "--seed", seed).AssertOneLine(ExitCode.Usage, "Hypervisor:RandomSeed (--seed)", "RDRAND");
     }
 
     [Fact]

@@ -175,6 +175,29 @@ public sealed partial class GuestTests : IDisposable
     }
 
     [Fact]
+    public void The_seed_decides_random_numbers()
+    {
+        // rdrand ax; out 0xe9, al, eight times; mov al, 3; out 0xf4, al.
+        byte[] draw = [0x0F, 0xC7, 0xF0, 0xE6, 0xE9];
+        string guest = FileWith([.. Enumerable.Repeat(draw, 8).SelectMany(b => b), 0xB0, 0x03, 0xE6, 0xF4]);
+        string Numbers(string? environment, params string[] options)
+        {
+            var start = new HvStart();
+            if (environment is not null)
+                start.Environment["Hypervisor__RandomSeed"] = environment;
+            HvResult result = HvProcess.Run(start, ["run", guest, "--flat", "0x7c00", "--mode", "real", .. options]);
+            Assert.Equal(((3 << 1) | 1, 8), (result.Code, result.Output.Length));
+            return result.Output;
+        }
+
+        string seven = Numbers(null, "--seed", "7");
+        Assert.Equal(seven, Numbers("7"));
+        Assert.Equal(seven, Numbers("8", "--seed=7"));
+        Assert.NotEqual(seven, Numbers(null, "--seed", "18446744073709551615"));
+        Assert.Equal(Numbers(null), Numbers(null, "--seed", "0"));
+    }
+
+    [Fact]
     public void The_instruction_limit_is_exact()
     {
         string[] counting = [.. HvProcess.AvailableBackends.Where(b => b != "Kvm")];
