@@ -62,10 +62,11 @@ public static class FormProbe
             for (int i = first; i < first + count; i++)
             {
                 completes |= runner.Native.Outputs[i].Vector == Oracle.Outcome.Completed;
-                silicon |= here && runner.Native.Outputs[i].Vector != UndefinedOpcode;
+                bool executes = here && runner.Native.Outputs[i].Vector != UndefinedOpcode;
+                silicon |= executes;
                 // What hv leaves out because makers differ is compared: the differences are counted there.
-                ours |= runner.OursOf(i).Vector != UndefinedOpcode || VendorDifferences.Find(runner.SlotOf(i), in runner.Native.Inputs[i],
-                    in runner.Native.Outputs[i], in runner.OursOf(i)) is not null;
+                ours |= runner.OursOf(i).Vector != UndefinedOpcode || (executes && VendorDifferences.Find(runner.SlotOf(i),
+                    in runner.Native.Inputs[i], in runner.Native.Outputs[i], in runner.OursOf(i)) is not null);
             }
 
             result[form] = count == 0 ? FormStatus.NotEncodable
