@@ -86,10 +86,15 @@ internal sealed class EmulatedVcpu : IVcpu
     /// <inheritdoc/>
     public void Complete(ExitCompletion completion)
     {
+        bool hasValue = completion.Kind == CompletionKind.RetireWith;
         if (completion.Kind == CompletionKind.Fault)
             Inject(completion);
+        else if (_processor.Event.Kind == CpuEventKind.VendorInstruction)
+            RetireCall(hasValue, completion.Value);
+        else if (_processor.Event.Kind == CpuEventKind.PortIo)
+            PortCompletion.Complete(_processor, completion.Value);
         else
-            Retire(completion.Kind == CompletionKind.RetireWith, completion.Value);
+            Retire(hasValue, completion.Value);
     }
 
     /// <inheritdoc/>
@@ -139,19 +144,19 @@ internal sealed class EmulatedVcpu : IVcpu
         _processor.Deliver(new PendingEvent(PendingEventKind.Exception, fault.Vector, fault.HasErrorCode, fault.ErrorCode, fault.Address), 0);
     }
 
+    private void RetireCall(bool hasValue, ulong value)
+    {
+        if (hasValue)
+            _processor.State.Gpr.Rax = value;
+        _processor.Retire();
+    }
+
     private void Retire(bool hasValue, ulong value)
     {
         switch (_processor.Event.Kind)
         {
-            case CpuEventKind.VendorInstruction:
-                if (hasValue)
-                    _processor.State.Gpr.Rax = value;
-                _processor.Retire();
-                break;
-            case CpuEventKind.PortIo or CpuEventKind.StringIo:
-                PortCompletion.Complete(_processor, value);
-                break;
-            case CpuEventKind.GuestPhysicalAccess:
+            case CpuEventKind.StringIo or CpuEventKind.GuestPhysicalAccess:
+                // The instruction is executed again with this answer, so that it meets the same memory as any other access.
                 _processor.CompleteDeviceAccess(value);
                 break;
             case CpuEventKind.Rdmsr when hasValue:

@@ -97,8 +97,10 @@ public abstract unsafe partial class Processor
     {
         ref CpuState s = ref State;
         s.Gpr.Rip = rip;
-        s.Sys.Shadow &= ~(InterruptShadow.Sti | InterruptShadow.MovSs);
-        ForgetReplays();
+        if ((s.Sys.Shadow & (InterruptShadow.Sti | InterruptShadow.MovSs)) != 0)
+            s.Sys.Shadow &= ~(InterruptShadow.Sti | InterruptShadow.MovSs);
+        if (IsReplaying)
+            ForgetReplays();
         s.Remaining--;
         if (DebugTraps.IsDue(ref s) && !_performing)
             DebugTraps.AfterInstruction(ref s, s.Gpr.Rflags, InterruptShadow.None);

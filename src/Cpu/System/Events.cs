@@ -31,7 +31,9 @@ public static class Events
             case CpuEventKind.Hlt: Halt(ref s, p); break;
             case CpuEventKind.Rdmsr: ReadMsr(ref s, p, in e); break;
             case CpuEventKind.Wrmsr: WriteMsr(ref s, p, in e); break;
-            case CpuEventKind.PortIo or CpuEventKind.StringIo: Port(p); break;
+            // A port that nobody claims: reads float high, writes go nowhere.
+            case CpuEventKind.PortIo: PortCompletion.Complete(p, ulong.MaxValue); break;
+            case CpuEventKind.StringIo: p.CompleteDeviceAccess(ulong.MaxValue); break;
             case CpuEventKind.CrRead: ControlRegisterInstructions.TryRead(ref s, p, in e); break;
             case CpuEventKind.CrWrite: ControlRegisterInstructions.TryWrite(ref s, p, in e); break;
             case CpuEventKind.Clts: ControlRegisterInstructions.TryClts(ref s, p, in e); break;
@@ -84,8 +86,4 @@ public static class Events
             p.Retire();
         else
             Faults.GeneralProtection(ref s);
-    }
-
-    /// <summary>A port that nobody claims: reads float high, writes go nowhere.</summary>
-    private static void Port(Processor p) => PortCompletion.Complete(p, ulong.MaxValue);
-}
+    }}

@@ -6,22 +6,14 @@ namespace Hv.Cpu.System;
 /// <summary>Ends of port instructions, after the layer or the host has answered.</summary>
 public static class PortCompletion
 {
-    /// <summary>
-    /// Completes the port access in <see cref="Processor.Event"/>. IN and OUT are done at once; an element of INS or OUTS is done when the
-    /// instruction is executed again, so
-    /// that it meets the same memory as any other access.
-    /// </summary>
+    /// <summary>Completes the IN or OUT in <see cref="Processor.Event"/>. An element of INS or OUTS is completed by
+    /// <see cref="Processor.CompleteDeviceAccess"/>: the instruction is executed again, so that it meets the same memory as any other
+    /// access.</summary>
     /// <param name="p">The processor.</param>
     /// <param name="value">What the device gave; ignored for a write.</param>
     public static void Complete(Processor p, ulong value)
     {
         ref CpuEvent e = ref p.Event;
-        if (e.Kind == CpuEventKind.StringIo)
-        {
-            p.CompleteDeviceAccess(value);
-            return;
-        }
-
         ref CpuState s = ref p.State;
         if (!e.IsWrite)
         {
