@@ -26,17 +26,23 @@ internal sealed class EmulatedExitCapture : IExitCapture<EmulatedExit>
 
         ref readonly CpuEvent e = ref raw.Event;
         ExitSite site = raw.Site with { InstructionLength = e.Length };
-        var code = new RawExit((ulong)e.Kind, e.Index, e.Kind == CpuEventKind.GuestPhysicalAccess ? e.Address : e.Value);
+        var code = new RawExit((ulong)e.Kind, e.Index, e.Value);
+        if (e.Kind == CpuEventKind.PortIo)
+        {
+            VmExit.FromPortIo(site, code, PortOf(in e, false), out exit);
+            return;
+        }
+
         switch (e.Kind)
         {
             case CpuEventKind.VendorInstruction when e.Instruction == VendorInstruction.HvExit:
                 VmExit.Plain(ExitReason.Hypercall, site, code, out exit);
                 return;
-            case CpuEventKind.PortIo or CpuEventKind.StringIo:
-                VmExit.FromPortIo(site, code, PortOf(in e), out exit);
+            case CpuEventKind.StringIo:
+                VmExit.FromPortIo(site, code, PortOf(in e, true), out exit);
                 return;
             case CpuEventKind.GuestPhysicalAccess:
-                VmExit.FromMemory(site, code, MemoryOf(in e), out exit);
+                VmExit.FromMemory(site, code with { Info2 = e.Address }, MemoryOf(in e), out exit);
                 return;
             case CpuEventKind.Rdmsr:
                 VmExit.FromMsrRead(site, code, e.Index, out exit);
@@ -97,8 +103,8 @@ internal sealed class EmulatedExitCapture : IExitCapture<EmulatedExit>
         _ => ExitReason.Unknown,
     };
 
-    private static PortIoExit PortOf(in CpuEvent e) =>
-        new((ushort)e.Index, e.Size, e.IsWrite, e.IsWrite ? (uint)e.Value : 0, e.Kind == CpuEventKind.StringIo);
+    // An IN has no value in its event.
+    private static PortIoExit PortOf(in CpuEvent e, bool isString) => new((ushort)e.Index, e.Size, e.IsWrite, (uint)e.Value, isString);
 
     private static MemoryExit MemoryOf(in CpuEvent e) =>
         new(new Gpa(e.Address), e.Size, e.IsWrite, (e.Access & GuestAccess.Execute) != 0, e.IsWrite ? e.Value : 0);

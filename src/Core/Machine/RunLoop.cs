@@ -11,6 +11,8 @@ internal sealed class RunLoop : IExitSink
     private readonly ExitDispatcher _dispatcher;
     private readonly IExitObserver? _observer;
     private readonly object? _gate;
+    private readonly ExitStatistics _statistics;
+    private readonly InterruptQueue _interrupts;
     private RunSession? _session;
     private bool _goesOn;
 
@@ -25,6 +27,8 @@ internal sealed class RunLoop : IExitSink
         _dispatcher = dispatcher;
         _observer = observer;
         _gate = gate;
+        _statistics = vcpu.Statistics;
+        _interrupts = vcpu.Interrupts;
     }
 
     /// <summary>Runs the vCPU, which is prepared to, for at most <paramref name="budget"/> instructions.</summary>
@@ -43,7 +47,7 @@ internal sealed class RunLoop : IExitSink
         {
             do
             {
-                if (_vcpu.HasInterrupts)
+                if (!_interrupts.IsEmpty)
                     _vcpu.DeliverInterrupt();
                 _goesOn = true;
                 processor.Run(left, out VmExit exit);
@@ -58,7 +62,7 @@ internal sealed class RunLoop : IExitSink
             processor.Sink = null;
         }
 
-        _vcpu.Statistics.Instructions += budget - left;
+        _statistics.Instructions += budget - left;
         return budget - left;
     }
 
@@ -66,11 +70,11 @@ internal sealed class RunLoop : IExitSink
     public bool OnExit(in VmExit exit)
     {
         _observer?.OnExit(_vcpu, in exit);
-        _vcpu.Statistics.Count(exit.Reason);
+        _statistics.Count(exit.Reason);
         RunSession session = _session!;
         bool goesOn = _gate is null ? _dispatcher.Dispatch(_vcpu, in exit, session) : DispatchAlone(in exit, session);
         _goesOn = goesOn;
-        return goesOn && !session.IsStopped && !_vcpu.HasInterrupts;
+        return goesOn && !session.IsStopped && _interrupts.IsEmpty;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -193,7 +193,8 @@ public sealed class VirtualCpu
     /// <summary>What <see cref="IVcpu.InstructionsRetired"/> was when its slice began.</summary>
     internal ulong SliceStart { get; set; }
 
-    internal bool HasInterrupts => !_interrupts.IsEmpty;
+    /// <summary>External interrupts that wait.</summary>
+    internal InterruptQueue Interrupts => _interrupts;
 
     /// <summary>Delivers the highest waiting interrupt, or asks to be told when the guest can take it.</summary>
     internal void DeliverInterrupt()
