@@ -16,11 +16,10 @@ internal static class PortInstructions
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Single(ref CpuState s, ref Op op, Processor p, bool write)
     {
-        Faults.Begin(ref s, ref op);
         bool immediate = op.Shape == OpShape.Imm;
         var port = (ushort)(immediate ? op.Immediate : s.Gpr.Rdx);
         int size = OpAccess.Size(ref op);
-        if (!PortPermission.TryCheck(ref s, p, port, size))
+        if (!PortPermission.IsByLevel(ref s) && !TryMap(ref s, ref op, p, port, size))
             return;
         p.Leave(ref s, ref op, CpuEventKind.PortIo);
         p.Event.Index = port;
@@ -28,6 +27,13 @@ internal static class PortInstructions
         p.Event.IsWrite = write;
         p.Event.IsImmediate = immediate;
         p.Event.Value = write ? s.Gpr.Rax & OpAccess.Mask(size) : 0;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool TryMap(ref CpuState s, ref Op op, Processor p, ushort port, int size)
+    {
+        Faults.Begin(ref s, ref op);
+        return PortPermission.TryCheck(ref s, p, port, size);
     }
 
     public static void Ins(ref CpuState s, ref Op op, Processor p)

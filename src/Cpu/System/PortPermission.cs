@@ -8,14 +8,15 @@ internal static class PortPermission
 {
     private const uint MapBaseField = 0x66, MinimumLimit = 0x67;
 
-    /// <summary>Checks <paramref name="size"/> ports from <paramref name="port"/> on; refused is #GP(0).</summary>
+    /// <summary>Whether the privilege level allows every port, so that the map does not count.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryCheck(ref CpuState s, Processor p, ushort port, int size) =>
-        Modes.IsReal(ref s) || (!Modes.IsVm86(ref s) && s.Sys.Cpl <= Modes.Iopl(ref s)) || TryMap(ref s, p, port, size);
+    public static bool IsByLevel(ref CpuState s) => Modes.IsReal(ref s) || (!Modes.IsVm86(ref s) && s.Sys.Cpl <= Modes.Iopl(ref s));
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static bool TryMap(ref CpuState s, Processor p, ushort port, int size)
+    /// <summary>Checks <paramref name="size"/> ports from <paramref name="port"/> on; refused is #GP(0).</summary>
+    public static bool TryCheck(ref CpuState s, Processor p, ushort port, int size)
     {
+        if (IsByLevel(ref s))
+            return true;
         if (!TaskState.Is32(ref s) || s.Sys.Tr.Limit < MinimumLimit)
             return Faults.GeneralProtection(ref s);
         if (!TaskState.TryRead(ref s, p, MapBaseField, 2, out ulong mapBase))
