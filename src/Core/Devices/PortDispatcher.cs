@@ -15,7 +15,7 @@ public sealed class PortDispatcher
         _table = new("port", handlers.Select(h => new RangeTable<IPortHandler>.Row(h.Range.First, h.Range.Last, h)));
 
     /// <summary>Answers one port access.</summary>
-    public ExitCompletion Dispatch(VirtualCpu vcpu, in PortIoExit access)
+    public ExitCompletion Dispatch(VirtualCpu vcpu, PortIoExit access)
     {
         IPortHandler? handler = _table.Find(access.Port);
         if (access.IsWrite)

@@ -43,8 +43,7 @@ public struct VmExit
     public readonly RawExit Raw => new(_code, _info1, _info2);
 
     /// <summary>The payload of <see cref="ExitReason.PortIo"/>.</summary>
-    [UnscopedRef]
-    public readonly ref readonly PortIoExit PortIo { get { Debug.Assert(Reason == ExitReason.PortIo); return ref _portIo; } }
+    public readonly PortIoExit PortIo { get { Debug.Assert(Reason == ExitReason.PortIo); return _portIo; } }
 
     /// <summary>The payload of <see cref="ExitReason.MemoryAccess"/>.</summary>
     [UnscopedRef]
@@ -77,7 +76,7 @@ public struct VmExit
 
     /// <summary>An exit by IN, OUT, INS or OUTS.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void FromPortIo(in ExitSite site, in RawExit raw, in PortIoExit payload, out VmExit exit)
+    public static void FromPortIo(in ExitSite site, in RawExit raw, PortIoExit payload, out VmExit exit)
     {
         Plain(ExitReason.PortIo, site, raw, out exit);
         exit._portIo = payload;
