@@ -103,8 +103,8 @@ internal sealed class EmulatedExitCapture : IExitCapture<EmulatedExit>
         _ => ExitReason.Unknown,
     };
 
-    // An IN has no value in its event.
-    private static PortIoExit PortOf(in CpuEvent e, bool isString) => new((ushort)e.Index, e.Size, e.IsWrite, (uint)e.Value, isString);
+    private static PortIoExit PortOf(in CpuEvent e, bool isString) =>
+        new((ushort)e.Index, e.Size, e.IsWrite, e.IsWrite ? (uint)e.Value : 0, isString);
 
     private static MemoryExit MemoryOf(in CpuEvent e) =>
         new(new Gpa(e.Address), e.Size, e.IsWrite, (e.Access & GuestAccess.Execute) != 0, e.IsWrite ? e.Value : 0);
