@@ -205,4 +205,54 @@ public abstract class BudgetContract(BackendUnderTest subject) : ContractTest(su
         c.pop(bp);
         c.ret();
     });
+
+    /// <summary>A sink that ends the run at the third exit, and a host that takes what comes back: between them every exit once, in order, with the
+    /// arithmetic flags and the count of instructions exact at each (docs/adr/0005-exits-answered-in-place.md).</summary>
+    [Fact]
+    public void Exits_answered_in_place_are_those_that_would_have_returned()
+    {
+        using VcpuHarness run = Start(GuestImage.Of(CodeMode.Long64, c =>
+        {
+            for (int i = 1; i <= 5; i++)
+            {
+                c.mov(eax, i);
+                c.cmp(eax, 3);   // CF below 3, ZF at 3, neither above
+                c.@out(0x80, al);
+            }
+
+            c.Done();
+        }));
+        bool counts = Backend.Capabilities.HasFlag(BackendCapabilities.Deterministic);
+        ulong start = run.Vcpu.InstructionsRetired;
+        var seen = new List<(uint Value, ulong Flags, ulong Retired)>();
+        var sink = new Sink(exit =>
+        {
+            Assert.Equal(ExitReason.PortIo, exit.Reason);
+            Assert.Equal(exit.Rip, run.Registers.Rip);
+            seen.Add((exit.PortIo.Value, run.Registers.Rflags & 0x41, counts ? run.Vcpu.InstructionsRetired - start : 0));
+            run.Complete(ExitCompletion.Retire);
+            return seen.Count != 3;
+        });
+        run.Vcpu.Sink = sink;
+        VmExit exit;
+        while ((exit = run.Run()).Reason is ExitReason.PortIo or ExitReason.Answered)
+        {
+            if (exit.Reason == ExitReason.PortIo)
+                sink.OnExit(in exit);
+            else
+                Assert.Equal(3, seen.Count);
+        }
+
+        run.Vcpu.Sink = null;
+        Assert.Equal(ExitReason.Halt, exit.Reason);
+        Assert.Equal([1u, 2, 3, 4, 5], seen.Select(s => s.Value));
+        Assert.Equal([1UL, 1, 0x40, 0, 0], seen.Select(s => s.Flags));
+        if (counts)
+            Assert.Equal([2UL, 5, 8, 11, 14], seen.Select(s => s.Retired));
+    }
+
+    private sealed class Sink(Func<VmExit, bool> answer) : IExitSink
+    {
+        public bool OnExit(in VmExit exit) => answer(exit);
+    }
 }
