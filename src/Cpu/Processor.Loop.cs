@@ -3,7 +3,6 @@ using Hv.Core.Registers;
 using Hv.Cpu.Blocks;
 using Hv.Cpu.Decode;
 using Hv.Cpu.Execute;
-using Hv.Cpu.Memory;
 using Hv.Cpu.State;
 using Hv.Cpu.System;
 using Hv.Cpu.Virtualization;

@@ -1,7 +1,4 @@
-using System.Buffers.Binary;
-using System.Runtime.CompilerServices;
 using Hv.Cpu.Decode;
-using Hv.Cpu.Memory;
 using Hv.Cpu.State;
 
 namespace Hv.Cpu.Execute;

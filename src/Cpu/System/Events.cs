@@ -86,4 +86,5 @@ public static class Events
             p.Retire();
         else
             Faults.GeneralProtection(ref s);
-    }}
+    }
+}
