@@ -31,6 +31,8 @@ public static class ConformanceReport
             text.AppendLine(CultureInfo.InvariantCulture, $"| {run.Campaign} | {run.Date} | {run.Processor} | {run.Seed} | {run.Cases:N0} | " +
                 $"{run.Cases / run.Seconds / 1e6:N2} ({run.Threads} threads) | {run.Cases / run.ProcessorSeconds / 1e6:N2} | {run.Differences:N0} " +
                 $"| {run.OutsideModel:N0} |");
+        foreach (RunRecord run in runs.Where(r => r.Remark is not null))
+            text.AppendLine(CultureInfo.InvariantCulture, $"\n{run.Campaign}, {Whose(run.Maker)}: {run.Remark}");
         text.AppendLine(CultureInfo.InvariantCulture, $"\n\"Left out\" are random bytes that decode to instructions which hv's model does not " +
             $"have, or whose result is the host's own. {recordedCases:N0} recorded cases are replayed by the tests on every machine.\n");
         text.AppendLine("Outcomes on silicon:\n");

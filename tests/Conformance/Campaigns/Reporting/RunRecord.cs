@@ -21,6 +21,9 @@ public sealed record RunRecord
     public required ulong Seed { get; init; }
     public required long Cases { get; init; }
     public required long Differences { get; init; }
+
+    /// <summary>What became of the differences, in words that somebody has added; null where there are none, or nobody has.</summary>
+    public string? Remark { get; init; }
     public long Discarded { get; init; }
     public long OutsideModel { get; init; }
     public required double Seconds { get; init; }
