@@ -37,9 +37,16 @@ public sealed class EngineTests
     {
         using Guest guest = Guest.Long().With(CountDown);
         guest.Cpu.Run(1000);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        guest.Cpu.Run(100_000);
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        // The runtime may compile on this thread meanwhile, and allocates for that once; what guest code allocates it allocates each time.
+        long least = long.MaxValue;
+        for (int i = 0; i < 5; i++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            guest.Cpu.Run(100_000);
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+
+        Assert.Equal(0, least);
     }
 
     [Theory]
