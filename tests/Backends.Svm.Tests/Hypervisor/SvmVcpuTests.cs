@@ -133,11 +133,18 @@ public sealed class SvmVcpuTests : IDisposable
         IVcpu vcpu = Start([0x0F, 0x01, 0xD9, 0xEB, 0xFB]); // vmmcall; jmp
         for (int i = 0; i < 10; i++)
             RoundTrip(vcpu);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
-            RoundTrip(vcpu);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
-        Assert.Equal(1010ul, vcpu.Registers.Rax);
+        // As in VmrunTests: what the runtime allocates for compiling comes once.
+        long least = long.MaxValue;
+        for (int turn = 0; turn < 5; turn++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 1000; i++)
+                RoundTrip(vcpu);
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+
+        Assert.Equal(0, least);
+        Assert.Equal(5010ul, vcpu.Registers.Rax);
     }
 
     [Fact]

@@ -204,15 +204,22 @@ public class VmrunTests
         machine.Clean(dirty);
         machine.Skip();
         machine.Expect(0x81);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
+        // The runtime may compile on this thread meanwhile, and allocates for that once; an exit that allocates does so each time.
+        long least = long.MaxValue;
+        for (int turn = 0; turn < 5; turn++)
         {
-            machine.Clean(dirty);
-            machine.Skip();
-            machine.Core.Vmrun(machine.Address, 1000);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 1000; i++)
+            {
+                machine.Clean(dirty);
+                machine.Skip();
+                machine.Core.Vmrun(machine.Address, 1000);
+            }
+
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, least);
         Assert.Equal(SvmExitCode.VMMCALL, machine.Vmcb.Control.ExitCode);
     }
 }
