@@ -10,7 +10,7 @@ using Hv.Cpu.Virtualization;
 namespace Hv.Cpu;
 
 /// <summary>What the run loop needs and does not depend on the layer: pending events, flags, completion.</summary>
-// SAFETY: blocks and look-up entries are the code cache's and the processor's own; a ticket shows that a block kept by address is alive.
+// SAFETY: State.Block is the block that ran last, and it is alive until the loop goes on.
 public abstract unsafe partial class Processor
 {
     private const ulong RflagsIf = 1 << 9;
@@ -161,6 +161,23 @@ public abstract unsafe partial class Processor
         _end += (ulong)(budget - s.Remaining);
         s.Remaining = budget;
         TakeFlags(ref s);
+    }
+
+    /// <summary>Leaves one instruction of the budget, so that a block of one ends the run of blocks; the count of retired ones stays exact.</summary>
+    /// <returns>What <see cref="GiveBack"/> gives back.</returns>
+    private protected long KeepOne(ref CpuState s)
+    {
+        long rest = s.Remaining - 1;
+        s.Remaining = 1;
+        _end -= (ulong)rest;
+        return rest;
+    }
+
+    /// <summary>Ends <see cref="KeepOne"/>.</summary>
+    private protected void GiveBack(ref CpuState s, long rest)
+    {
+        s.Remaining += rest;
+        _end += (ulong)rest;
     }
 
     /// <summary>Around an event's native effect: its traps are the loop's business.</summary>

@@ -172,13 +172,12 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         nint block = FindBlock(ref s, SingleKey);
         if (block == 0)
             return;
-        long rest = s.Remaining - 1;
-        s.Remaining = 1;
+        long rest = KeepOne(ref s);
         Threading.Start(ref s, block, this);
         if (s.Attention != 0)
             PlaceFault(ref s);
         bool retired = s.Remaining <= 0;
-        s.Remaining += rest;
+        GiveBack(ref s, rest);
         EndReplay(ref s);
         if (retired && s.Attention == 0)
             DebugTraps.AfterInstruction(ref s, flags, shadow);
