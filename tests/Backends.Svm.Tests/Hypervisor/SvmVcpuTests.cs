@@ -133,7 +133,7 @@ public sealed class SvmVcpuTests : IDisposable
         IVcpu vcpu = Start([0x0F, 0x01, 0xD9, 0xEB, 0xFB]); // vmmcall; jmp
         for (int i = 0; i < 10; i++)
             RoundTrip(vcpu);
-        // As in VmrunTests: what the runtime allocates for compiling comes once.
+        // The least of five turns, as in VmrunTests.
         long least = long.MaxValue;
         for (int turn = 0; turn < 5; turn++)
         {
