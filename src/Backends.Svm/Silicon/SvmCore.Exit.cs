@@ -89,8 +89,6 @@ public sealed partial class SvmCore
     private void CutDelivery(ref readonly CpuState s, ref VmcbControl control)
     {
         PendingEvent cut = _cpu.Interrupted.Kind != PendingEventKind.None ? _cpu.Interrupted : _cpu.Pending;
-        if (cut.Kind == PendingEventKind.None)
-            return;
         control.ExitIntInfo = EventTranslation.ToRecord(in cut);
         if (_nripSave && EventTranslation.IsSoftware(control.ExitIntInfo))
             control.NextRip = NextRip.Of(in s, _cpu.PendingLength);

@@ -11,6 +11,8 @@ internal sealed class RunLoop : IExitSink
     private readonly ExitDispatcher _dispatcher;
     private readonly IExitObserver? _observer;
     private readonly object? _gate;
+
+    // The vCPU's own: looked at at every exit, so not by way of the vCPU.
     private readonly ExitStatistics _statistics;
     private readonly InterruptQueue _interrupts;
     private RunSession? _session;

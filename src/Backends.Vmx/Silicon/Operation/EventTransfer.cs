@@ -48,9 +48,6 @@ public static class EventTransfer
         processor.State.Fault.Address = causes;
     }
 
-    /// <summary>Whether an event's delivery may have been cut off.</summary>
-    public static bool MayHaveCut(Processor processor) => processor.HasDelivery;
-
     /// <summary>Takes the event whose delivery an exit cut off (SDM 3C 28.2.4). False: there was none.</summary>
     public static bool TryCut(Processor processor, out InterruptionInfo e, out uint errorCode, out byte length)
     {

@@ -152,7 +152,7 @@ public sealed partial class LogicalProcessor
 
     private void CutDelivery(Processor processor)
     {
-        if (EventTransfer.MayHaveCut(processor))
+        if (processor.HasDelivery)
             RecordCut(processor);
     }
 
