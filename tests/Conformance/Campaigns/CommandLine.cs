@@ -43,6 +43,11 @@ public static class CommandLine
             Console.Error.WriteLine($"hv-conformance: {e.Message}");
             return BadUsage;
         }
+        catch (OracleFailedException e)
+        {
+            Console.Error.WriteLine($"hv-conformance: {e.Message}");
+            return Degenerate;
+        }
         catch (PlatformNotSupportedException e)
         {
             Console.Error.WriteLine($"hv-conformance: {e.Message}; `replay` compares with recorded cases instead");

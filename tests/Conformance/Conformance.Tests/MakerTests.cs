@@ -43,6 +43,22 @@ public sealed class MakerTests
         Assert.True(seen.Count >= 30, $"only {seen.Count} rows have examples");
     }
 
+    [Theory]
+    [InlineData(0x8081, 0x5DCA_CCD6, 0x293_5DCA_CCD6, true)]
+    [InlineData(0x0001, 0x5DCA_CCD6, 0x293_5DCA_CCD6, false)]    // nothing pending: XSAVE saves zeros
+    [InlineData(0x8081, 0x5DCA_CCD7, 0x293_5DCA_CCD6, false)]    // another address
+    [InlineData(0x8081, 0x5DCA_CCD6, 0x1_5DCA_CCD6, false)]      // hv has written it
+    public void Pointers_cut_to_32_bits_are_mended_where_hv_kept_them(int status, ulong silicon, ulong ours, bool cut)
+    {
+        ExtendedState input = default, theirs = default, hvs = default;
+        input.Status = (ushort)status;
+        input.InstructionPointer = 0x293_5DCA_CCD6;
+        theirs.InstructionPointer = silicon;
+        hvs.InstructionPointer = ours;
+        Assert.Equal(cut, SavedPointers.MendCut(ref theirs, in input, in hvs));
+        Assert.Equal(cut ? ours : silicon, theirs.InstructionPointer);
+    }
+
     private static CaseRecord RunSoftware(SoftwareSide software, CodeSlot slot, in CaseRecord input)
     {
         software.ClearData();

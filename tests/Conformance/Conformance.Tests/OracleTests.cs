@@ -44,12 +44,86 @@ public sealed class OracleTests
         Assert.Equal(OracleMap.Code + Offset, result.Rip);
     }
 
-    [Fact]
-    public void Code_of_32_and_16_bits_runs()
+    [Theory]
+    [InlineData("40", CodeMode.Bits32)]     // INC EAX, which exists outside 64-bit code only
+    [InlineData("6640", CodeMode.Bits16)]
+    public void Code_of_32_and_16_bits_runs(string bytes, CodeMode mode)
     {
-        // INC EAX (40) exists outside 64-bit code only.
-        Assert.Equal(1ul, Run("40", CodeMode.Bits32, EntryWay.Selectors).Registers[0]);
-        Assert.Equal(0x1_0000ul, Run("6640", CodeMode.Bits16, EntryWay.Selectors, r => r[0] = 0xFFFF).Registers[0]);
+        Native.Require(mode);
+        Assert.Equal(0x1_0000ul, Run(bytes, mode, EntryWay.Selectors, r => r[0] = 0xFFFF).Registers[0]);
+    }
+
+    [Theory]
+    [InlineData(CodeMode.Bits32)]
+    [InlineData(CodeMode.Bits16)]
+    public void Code_that_the_machine_cannot_run_is_refused_with_the_reason(CodeMode mode)
+    {
+        Native.Require();
+        if (Native.Capabilities.WhyNot((int)mode) is not { } reason)
+        {
+            Assert.Skip($"this machine runs {(int)mode}-bit code");
+            return;
+        }
+
+        Assert.Contains(reason, Assert.Throws<InvalidOperationException>(() => Run("90", mode, EntryWay.Selectors)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_selectors_of_a_case_are_those_that_the_machine_has()
+    {
+        // MOV EAX, DS; MOV ECX, ES
+        CaseRecord result = Run("8cd88cc1", CodeMode.Bits64, EntryWay.Selectors);
+        Assert.Equal(Outcome.Completed, result.Vector);
+        bool local = Native.Capabilities.NoLocalData is null;
+        Assert.Equal(local ? OracleMap.Other32 : OracleMap.Data32, result.Registers[0]);
+        Assert.Equal(local ? OracleMap.Extra32 : OracleMap.Data32, result.Registers[1]);
+    }
+
+    [Theory]
+    [InlineData("f3480faec0", OracleMap.FsBase)]   // RDFSBASE RAX
+    [InlineData("f3480faec8", OracleMap.GsBase)]   // RDGSBASE RAX
+    public void The_bases_outlast_task_switches(string bytes, ulong expected)
+    {
+        Native.Require();
+        using var native = new NativeOracle();
+        // The first case waits for a few time slices before its end; with the trap flag clear nothing sets the bases again for the second.
+        var wait = new CodeSlot(Convert.FromHexString("b90000000348ffc975fb"), CodeMode.Bits64, EntryWay.Quick, Offset);   // MOV ECX, 3000000h; DEC RCX; JNZ
+        var read = new CodeSlot(Convert.FromHexString(bytes), CodeMode.Bits64, EntryWay.Quick, Offset + CodeSlot.Stride);
+        for (int i = 0; i < 8; i++)
+        {
+            CodeSlot slot = i == 7 ? read : wait;
+            slot.WriteTo(native.Code);
+            native.Inputs[i] = CaseText.Default();
+            slot.Enter(ref native.Inputs[i]);
+        }
+
+        native.Start(8);
+        native.Wait();
+        if (native.Outputs[7].Vector == 6)
+            Assert.Skip("this processor or kernel has not FSGSBASE");
+        Assert.Equal(expected, native.Outputs[7].Registers[0]);
+    }
+
+    [Fact]
+    public void Workers_that_die_of_each_case_end_the_campaign()
+    {
+        Native.Require();
+        using var native = new NativeOracle();
+        // JMP to the worker's own code, in its middle: a fault there ends it.
+        var deadly = new CodeSlot([0xFF, 0xE2], CodeMode.Bits64, EntryWay.Quick, Offset);   // JMP RDX
+        deadly.WriteTo(native.Code);
+        for (int i = 0; i < 200; i++)
+        {
+            native.Inputs[i] = CaseText.Default();
+            deadly.Enter(ref native.Inputs[i]);
+            native.Inputs[i].Registers[2] = OracleMap.Reserved + 0x1FF8;   // zeros: ADD [RAX], AL
+        }
+
+        native.Start(200);
+        OracleFailedException e = Assert.Throws<OracleFailedException>(native.Wait);
+        Assert.Contains("workers of the oracle died", e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', e.Message);
+        Assert.InRange(native.Deaths, 2, 50);
     }
 
     [Fact]
@@ -64,7 +138,28 @@ public sealed class OracleTests
     public void A_system_call_is_refused_and_reported()
     {
         Assert.Equal(Outcome.SystemCall, Run("0f05", CodeMode.Bits64, EntryWay.Quick, r => r[0] = 39).Vector);
+    }
+
+    [Fact]
+    public void A_system_call_of_32_bit_programs_is_refused_and_reported()
+    {
+        // A kernel without IA-32 emulation has neither the code segment nor the gate.
+        Native.Require(CodeMode.Bits32);
         Assert.Equal(Outcome.SystemCall, Run("cd80", CodeMode.Bits64, EntryWay.Quick, r => r[0] = 20).Vector);
+    }
+
+    [Fact]
+    public void Interrupts_that_do_not_reach_the_kernel_are_found_and_named()
+    {
+        Native.Require();
+        using var native = new NativeOracle();
+        byte[][] standIns = [[0x0F, 0x0B], [0xEB, 0xFE], [0x90], [0xF4]];   // UD2; an endless JMP; NOP; HLT: #GP, but its error code is 0
+        IReadOnlyList<byte> found = InterruptProbe.Try(native, v => v is >= 0x20 and < 0x24 ? standIns[v - 0x20] : [0xCD, v]);
+        byte[] expected = [.. InterruptProbe.Diverted, 0x20, 0x21, 0x22, 0x23];
+        Assert.Equal(expected.Order(), found);
+        Assert.Equal(1, native.Deaths);
+        Assert.StartsWith("INT 20h, 2Fh: ", InterruptProbe.WhyNot([0x20, 0x2F]), StringComparison.Ordinal);
+        Assert.Null(InterruptProbe.WhyNot([]));
     }
 
     [Fact]

@@ -19,8 +19,9 @@ public sealed unsafe class NativeOracle : IDisposable
     /// makes no case endless.</summary>
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2), _mostPatience = TimeSpan.FromSeconds(10);
 
-    /// <summary>CPUID.7.0:EBX (SDM 2A CPUID, table 3-8).</summary>
-    private const int FsGsBaseBit = 1;
+    /// <summary>How many workers may die beside one in a million cases: none should, but a case that never ends costs one.</summary>
+    private const int DeathsForgiven = 32;
+    private const long CasesPerDeath = 1_000_000;
 
     private readonly string _sharedPath, _executablePath;
     private readonly MemoryMappedFile _file;
@@ -32,11 +33,13 @@ public sealed unsafe class NativeOracle : IDisposable
     private TimeSpan _timeBefore;
     private long _waitedSince;
     private Stream? _input, _output;
+    private long _cases;
 
     /// <summary>Makes the shared file and the worker's executable and starts the first worker.</summary>
     /// <param name="avx">Whether cases carry the upper halves of the YMM registers, where the processor has them; false makes of any machine one
     /// without AVX.</param>
     /// <exception cref="PlatformNotSupportedException">This machine cannot; see <see cref="WhyNot"/>.</exception>
+    /// <exception cref="OracleFailedException">The worker fails its self-test.</exception>
     public NativeOracle(bool avx = true)
     {
         if (WhyNot() is { } reason)
@@ -47,7 +50,7 @@ public sealed unsafe class NativeOracle : IDisposable
         _executablePath = Path.Combine(directory, "worker");
         using (FileStream file = File.Create(_sharedPath))
             file.SetLength(WorkerLayout.FileSize);
-        File.WriteAllBytes(_executablePath, WorkerCode.BuildExecutable(_sharedPath, HasAvx));
+        File.WriteAllBytes(_executablePath, WorkerCode.BuildExecutable(_sharedPath, HasAvx, AuxiliaryVector.HasFsGsBase()));
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(_executablePath, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         _file = MemoryMappedFile.CreateFromFile(_sharedPath, FileMode.Open);
@@ -59,6 +62,15 @@ public sealed unsafe class NativeOracle : IDisposable
             _shared[WorkerLayout.ReadOnlyOffset + i] = OracleMap.ReadOnlyByte(i);
         _watchdog = new Timer(_ => Watch());
         StartWorker();
+        try
+        {
+            Capabilities = OracleProbe.Run(this);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>Where the jump that ends a case goes; not mapped on hv's side.</summary>
@@ -67,11 +79,22 @@ public sealed unsafe class NativeOracle : IDisposable
     /// <summary>Whether cases carry the upper halves of the YMM registers. Without, the results have the halves that the case began with.</summary>
     public bool HasAvx { get; }
 
+    /// <summary>What this machine can run, found once, by trying it.</summary>
+    public OracleCapabilities Capabilities { get; } = OracleCapabilities.All;
+
     /// <summary>How many workers died so far.</summary>
     public int Deaths { get; private set; }
 
     /// <summary>How the last worker that died ended: 1 for a fault in its own code, 128 and the signal's number when the kernel ended it.</summary>
     public int LastExitCode { get; private set; }
+
+    /// <summary><see cref="LastExitCode"/> in words.</summary>
+    public string LastEnding => LastExitCode switch
+    {
+        1 => "a fault in its own code",
+        > 128 => $"ended by signal {LastExitCode - 128}",
+        _ => $"exit code {LastExitCode}, the system call that failed when it started",
+    };
 
     /// <summary>Processor time that the present worker has used.</summary>
     public TimeSpan WorkerTime
@@ -112,23 +135,40 @@ public sealed unsafe class NativeOracle : IDisposable
             return "the native oracle needs Linux";
         if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
             return $"the native oracle needs an x86-64 processor, and this is {RuntimeInformation.ProcessArchitecture}";
-        if ((X86Base.CpuId(7, 0).Ebx & FsGsBaseBit) == 0)
-            return "the native oracle's worker needs FSGSBASE, which this processor has not";
         return null;
     }
 
     /// <summary>Hands the first <paramref name="count"/> inputs to the worker and returns at once.</summary>
     /// <param name="count">1..<see cref="Capacity"/>.</param>
+    /// <exception cref="InvalidOperationException">A case is of code that this machine cannot run; see <see cref="Capabilities"/>.</exception>
     public void Start(int count)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Capacity);
+        if (Capabilities != OracleCapabilities.All)
+            Adapt(Inputs[..count]);
+        _cases += count;
         Field(WorkerLayout.CountField) = count;
         Field(WorkerLayout.DoneField) = 0;
         Command();
     }
 
+    /// <summary>Gives cases selectors that exist here. Where the LDT has no data segments, ES and DS are the kernel's, like SS.</summary>
+    private void Adapt(Span<CaseRecord> inputs)
+    {
+        foreach (ref CaseRecord input in inputs)
+        {
+            if (input.Cs == 0)
+                continue;
+            if (Capabilities.WhyNot(input.Cs switch { OracleMap.Code32 => 32, OracleMap.Code16 => 16, _ => 64 }) is { } reason)
+                throw new InvalidOperationException($"a case for the code segment {input.Cs:x2}h, which does not run here: {reason}");
+            if (input.Cs != OracleMap.Code16 && Capabilities.NoLocalData is not null)
+                input.Ds = input.Es = OracleMap.Data32;
+        }
+    }
+
     /// <summary>Waits until the batch is done, replacing workers that die of it.</summary>
+    /// <exception cref="OracleFailedException">Too many have died to go on.</exception>
     public void Wait()
     {
         Collect();
@@ -148,6 +188,9 @@ public sealed unsafe class NativeOracle : IDisposable
             if (!_worker!.WaitForExit(_patience))
                 KillWorker();
             LastExitCode = _worker.ExitCode;
+            if (Deaths > DeathsForgiven + _cases / CasesPerDeath)
+                throw new OracleFailedException($"{Deaths} workers of the oracle died in {_cases:N0} cases, the last by {LastEnding}; at most {DeathsForgiven} and " +
+                    $"one in {CasesPerDeath:N0} cases should. Find the case by running one --instruction at a time, and mend or leave it out");
             int victim = (int)Field(WorkerLayout.DoneField), count = (int)Field(WorkerLayout.CountField);
             StartWorker();
             if (victim >= count)

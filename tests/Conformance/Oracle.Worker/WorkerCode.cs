@@ -18,10 +18,11 @@ namespace Hv.Conformance.Oracle;
 internal sealed class WorkerCode
 {
     private const int SysRead = 0, SysWrite = 1, SysOpen = 2, SysClose = 3, SysMmap = 9, SysMunmap = 11, SysSigaction = 13, SysModifyLdt = 154,
-        SysPrctl = 157;
+        SysPrctl = 157, SysArchPrctl = 158;
     private const int SysSigaltstack = 131, SysExitGroup = 231, SysSeccomp = 317;
     private const int ProtRead = 1, ProtWrite = 2, ProtExec = 4, MapShared = 1, MapPrivate = 2, MapFixed = 0x10, MapAnonymous = 0x20,
         MapPopulate = 0x8000;
+    private const ulong ArchSetGs = 0x1001, ArchSetFs = 0x1002;
     private const ulong TopOfUserSpace = 0x7FFF_FFFF_F000;
 
     /// <summary>SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER.</summary>
@@ -66,7 +67,8 @@ internal sealed class WorkerCode
     /// <summary>Makes the executable file of a worker that shares the file <paramref name="sharedPath"/>.</summary>
     /// <param name="sharedPath">The file of <see cref="WorkerLayout"/>.</param>
     /// <param name="avx">Whether cases carry the upper halves of the YMM registers.</param>
-    public static byte[] BuildExecutable(string sharedPath, bool avx)
+    /// <param name="fsGsBase">Whether the kernel keeps what WRFSBASE and WRGSBASE write.</param>
+    public static byte[] BuildExecutable(string sharedPath, bool avx, bool fsGsBase)
     {
         byte[] data = new byte[OracleMap.PageSize];
         Encoding.UTF8.GetBytes(sharedPath).CopyTo(Constant(data, PathConstant));
@@ -79,6 +81,7 @@ internal sealed class WorkerCode
         Descriptor(Constant(data, ExtraDescriptorConstant), 2, 0, Flat);
         Descriptor(Constant(data, OtherDescriptorConstant), 3, 0, Flat);
         BinaryPrimitives.WriteInt32LittleEndian(Constant(data, WorkerLayout.StateSize), avx ? ExtendedState.Size : ExtendedState.LegacySize);
+        BinaryPrimitives.WriteInt32LittleEndian(Constant(data, WorkerLayout.HasFsGsBase), fsGsBase ? 1 : 0);
         Span<byte> filter = Constant(data, FilterHeaderConstant);
         BinaryPrimitives.WriteUInt16LittleEndian(filter, SyscallFilter.Count);
         BinaryPrimitives.WriteUInt64LittleEndian(filter[8..], FilterConstant);
@@ -145,7 +148,7 @@ internal sealed class WorkerCode
             Call(SysSigaction, (ulong)signal, ActionConstant, 0);
         }
 
-        // A kernel without 16-bit segments refuses these; 16-bit cases then fault, and the self-test says so.
+        // A kernel without 16-bit segments refuses these; OracleProbe finds out what there is.
         Call(SysModifyLdt, check: false, 1, CodeDescriptorConstant, 16);
         Call(SysModifyLdt, check: false, 1, DataDescriptorConstant, 16);
         Call(SysModifyLdt, check: false, 1, ExtraDescriptorConstant, 16);
@@ -353,16 +356,26 @@ internal sealed class WorkerCode
         }
     }
 
-    /// <summary>FS and GS as every case starts: null selectors with known bases.</summary>
+    /// <summary>FS and GS as every case starts: null selectors with known bases. A kernel that does not know FSGSBASE would set the bases back to what
+    /// arch_prctl(2) last gave it at the next task switch (Linux arch/x86/kernel/process_64.c, save_base_legacy), so there it is asked.</summary>
     private void ResetBases()
     {
+        Label byCall = _c.CreateLabel(), done = _c.CreateLabel();
         _c.xor(eax, eax);
         _c.mov(fs, eax);
         _c.mov(gs, eax);
+        _c.cmp(__dword_ptr[WorkerLayout.HasFsGsBase], 0);
+        _c.je(byCall);
         _c.mov(rax, OracleMap.FsBase);
         _c.wrfsbase(rax);
         _c.mov(rax, OracleMap.GsBase);
         _c.wrgsbase(rax);
+        _c.jmp(done);
+        _c.Label(ref byCall);
+        Call(SysArchPrctl, check: false, ArchSetFs, OracleMap.FsBase);
+        Call(SysArchPrctl, check: false, ArchSetGs, OracleMap.GsBase);
+        _c.Label(ref done);
+        _c.nop();   // Iced wants one label per instruction
     }
 
     private void CleanFlags()

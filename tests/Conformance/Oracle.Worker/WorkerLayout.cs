@@ -19,6 +19,9 @@ internal static class WorkerLayout
     /// <see cref="ExtendedState.LegacySize"/>.</summary>
     public const uint StateSize = Constants + 0x2F0;
 
+    /// <summary>Among the constants: 1 where the kernel keeps what WRFSBASE and WRGSBASE write.</summary>
+    public const uint HasFsGsBase = Constants + 0x2F4;
+
     /// <summary>The shared file from <see cref="HeaderOffset"/> on, far from every address that 32 bits reach.</summary>
     public const ulong Mailbox = 0x7000_0000_0000;
 

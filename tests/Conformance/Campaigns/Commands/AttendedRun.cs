@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Hv.Conformance.Campaigns.Runs;
+using Hv.Conformance.Oracle;
 
 namespace Hv.Conformance.Campaigns.Commands;
 
@@ -53,6 +54,10 @@ public static class AttendedRun
             }
 
             return null;
+        }
+        catch (AggregateException e) when (e.Flatten().InnerExceptions.OfType<OracleFailedException>().FirstOrDefault() is { } failed)
+        {
+            return failed.Message;
         }
         catch (AggregateException e)
         {

@@ -1,7 +1,9 @@
+using System.Globalization;
 using Hv.Conformance.Campaigns.Execution;
 using Hv.Conformance.Campaigns.Forms;
 using Hv.Conformance.Campaigns.Reporting;
 using Hv.Conformance.Campaigns.Runs;
+using Hv.Conformance.Oracle;
 
 namespace Hv.Conformance.Campaigns.Commands;
 
@@ -24,21 +26,27 @@ public static class CampaignCommands
         (limits, status, result) => new BlockCampaign(limits, status, result).Run());
 
     /// <summary>Probes the forms that the options ask for.</summary>
-    public static Dictionary<Form, FormStatus> Probe(Options options)
+    public static Dictionary<Form, FormStatus> Probe(Options options) => Probe(options, out _);
+
+    /// <summary>The same, and says what the machine can run.</summary>
+    public static Dictionary<Form, FormStatus> Probe(Options options, out OracleCapabilities machine)
     {
         IReadOnlyList<Form> forms = options.Instruction is { } names ? [.. names.Split(',').SelectMany(FormList.OfInstruction)]
             : options.Group is { } group ? FormList.OfGroup(group) : FormList.All;
         using var runner = new CaseRunner();
+        machine = runner.Native.Capabilities;
         return FormProbe.Run(runner, forms);
     }
 
     private static int Run(Options options, double leastCompleted, Action<CampaignLimits, Dictionary<Form, FormStatus>, CampaignResult> campaign)
     {
-        Dictionary<Form, FormStatus> status = Probe(options);
+        Dictionary<Form, FormStatus> status = Probe(options, out OracleCapabilities machine);
         int compared = status.Values.Count(s => s.IsCompared());
         Console.WriteLine($"{options.Command}, seed {options.Seed}, {options.Threads} threads, on {HostProcessor.Name()}");
         Console.WriteLine($"forms: {compared} compared, {status.Count - compared} not (`forms` says why)");
         SkippedExtensions(status);
+        foreach (string skipped in NotHere(status, machine))
+            Console.WriteLine($"this machine runs no {skipped}");
         if (compared == 0)
         {
             Console.Error.WriteLine($"hv-conformance: nothing of this is compared: {string.Join("; ", status.GroupBy(s => s.Value.Reason(s.Key))
@@ -49,7 +57,7 @@ public static class CampaignCommands
         var result = new CampaignResult();
         CampaignLimits limits = options.Limits;
         var journal = new FindingJournal(result, options.Keep ? Path.Combine(options.Recorded,
-            $"{RunRecord.NameOf(options.Command, HostProcessor.Maker())}.found") : null);
+            $"{RunRecord.NameOf(options.Command, HostProcessor.Maker(), HostProcessor.Family, HostProcessor.Model)}.found") : null);
         TimeSpan before = Environment.CpuUsage.TotalTime;
         string? wrong = AttendedRun.Run(limits, result, () => campaign(limits, status, result));
         double seconds = limits.Elapsed.TotalSeconds;
@@ -63,7 +71,7 @@ public static class CampaignCommands
 
         if (options.Keep)
         {
-            Keep(options, status, result, seconds, processorSeconds);
+            Keep(options, status, machine, result, seconds, processorSeconds);
             journal.Forget();
         }
 
@@ -82,6 +90,18 @@ public static class CampaignCommands
             .Select(g => $"{g.Key} ({g.Count()} forms)"));
         if (skipped.Length > 0)
             Console.WriteLine($"this processor has not, and so skips: {skipped}");
+    }
+
+    /// <summary>Each code width that the machine cannot run, with how many forms of it are skipped, and the interrupts that do not reach its kernel; with
+    /// the reasons.</summary>
+    public static List<string> NotHere(Dictionary<Form, FormStatus> status, OracleCapabilities machine)
+    {
+        List<string> all = [.. status.Where(s => s.Value == FormStatus.ModeNotOnThisMachine).GroupBy(s => (int)s.Key.Mode).OrderByDescending(g => g.Key)
+            .Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key}-bit code ({g.Count():N0} forms skipped): {machine.WhyNot(g.Key)}"))];
+        if (status.Any(s => s.Value.IsCompared() && s.Key.OpCode.Mnemonic == Iced.Intel.Mnemonic.Int)
+            && InterruptProbe.WhyNot(InterruptProbe.Diverted) is { } interrupts)
+            all.Add(interrupts);
+        return all;
     }
 
     private static void Print(CampaignResult result, double seconds, double processorSeconds)
@@ -106,14 +126,18 @@ public static class CampaignCommands
             Console.WriteLine($"{finding.Instruction}\n  {finding.Line}\n  {finding.Difference}");
     }
 
-    private static void Keep(Options options, Dictionary<Form, FormStatus> status, CampaignResult result, double seconds, double processorSeconds)
+    private static void Keep(Options options, Dictionary<Form, FormStatus> status, OracleCapabilities machine, CampaignResult result, double seconds,
+        double processorSeconds)
     {
         RunRecord record = new()
         {
             Campaign = options.Command,
-            Date = DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm", System.Globalization.CultureInfo.InvariantCulture),
+            Date = DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture),
             Processor = HostProcessor.Name(),
             Maker = HostProcessor.Maker(),
+            Family = HostProcessor.Family,
+            Model = HostProcessor.Model,
+            CannotRun = NotHere(status, machine),
             Seed = options.Seed,
             Cases = result.Tally.Cases,
             Differences = result.Tally.Differences,

@@ -17,16 +17,20 @@ public static class PlantedCommand
     {
         Dictionary<Form, FormStatus> status = CampaignCommands.Probe(options);
         var caught = new Dictionary<string, bool>();
+        var notHere = new List<string>();
         var limits = options.Limits;
         foreach (Planted fault in PlantedFaults.All)
         {
-            bool found = Notices(options, status, fault, out string by);
-            caught[fault.Name] = found;
-            Console.WriteLine($"{(found ? "caught" : "MISSED"),-7} {fault.Name} {by}");
+            bool? found = Notices(options, status, fault, out string by);
+            if (found is { } known)
+                caught[fault.Name] = known;
+            else
+                notHere.Add(fault.Name);
+            Console.WriteLine($"{found switch { true => "caught", false => "MISSED", _ => "-" },-7} {fault.Name} {by}");
         }
 
         int count = caught.Values.Count(c => c);
-        Console.WriteLine($"{count} of {caught.Count} planted faults caught, seed {options.Seed}");
+        Console.WriteLine($"{count} of {caught.Count} planted faults caught, seed {options.Seed}{(notHere.Count == 0 ? "" : $"; not on this machine: {notHere.Count}")}");
         if (options.Keep)
         {
             new RunRecord
@@ -35,12 +39,15 @@ public static class PlantedCommand
                 Date = DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm", System.Globalization.CultureInfo.InvariantCulture),
                 Processor = HostProcessor.Name(),
                 Maker = HostProcessor.Maker(),
+                Family = HostProcessor.Family,
+                Model = HostProcessor.Model,
                 Seed = options.Seed,
                 Cases = caught.Count,
                 Differences = caught.Count - count,
                 Seconds = Math.Round(limits.Elapsed.TotalSeconds, 1),
                 Threads = options.Threads,
                 Planted = caught,
+                PlantedNotHere = notHere,
             }.Save(options.Recorded);
         }
 
@@ -48,13 +55,16 @@ public static class PlantedCommand
     }
 
     /// <summary>Whether a campaign notices <paramref name="fault"/>, and how. Only the forms run that the fault is in: in others it cannot show. What
-    /// differs without the fault too proves nothing.</summary>
-    public static bool Notices(Options options, Dictionary<Form, FormStatus> status, Planted fault, out string by)
+    /// differs without the fault too proves nothing. Null where this machine cannot run a single one of those forms.</summary>
+    public static bool? Notices(Options options, Dictionary<Form, FormStatus> status, Planted fault, out string by)
     {
         bool one = fault.Instruction != Mnemonic.INVALID;
         if (one)
             status = status.Where(s => s.Key.OpCode.Mnemonic == fault.Instruction).ToDictionary();
-        by = "(not compared on this machine)";
+        by = "(not on this machine)";
+        if (status.Count > 0 && status.Values.All(s => s is FormStatus.ModeNotOnThisMachine or FormStatus.NotOnThisProcessor))
+            return null;
+        by = "(not compared)";
         if (!status.Values.Any(s => s.IsCompared()))
             return false;
         if (Differs(Operands, one ? MostOfInstruction : MostCases, fault, out long cases))

@@ -42,6 +42,12 @@ public static class RecordCommands
         var states = new OperandState(options.Seed);
         foreach (CodeMode mode in Enum.GetValues<CodeMode>())
         {
+            if (runner.WhyNot(mode) is { } reason)
+            {
+                Console.WriteLine($"the {(int)mode}-bit cases stay as they are: {reason}");
+                continue;
+            }
+
             var lines = new List<string>
             {
                 $"% {(int)mode}-bit code: results of {HostProcessor.Name()}, seed {options.Seed}.",

@@ -26,13 +26,17 @@ public sealed class CaseRunner : IDisposable
     {
         Perturbation = perturbation;
         Native = new NativeOracle(avx);
+        Software = new SoftwareSide(Native.Capabilities);
     }
 
     /// <summary>The machine's own processor.</summary>
     public NativeOracle Native { get; }
 
     /// <summary>hv's processor.</summary>
-    public SoftwareSide Software { get; } = new();
+    public SoftwareSide Software { get; }
+
+    /// <summary>Why code of a mode cannot run on this machine, or null.</summary>
+    public string? WhyNot(CodeMode mode) => Native.Capabilities.WhyNot((int)mode);
 
     /// <summary>A planted fault, when the harness tests itself.</summary>
     public IPerturbation? Perturbation { get; set; }

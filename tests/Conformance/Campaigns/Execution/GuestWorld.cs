@@ -31,8 +31,8 @@ public static class GuestWorld
     private const uint Code64Attributes = 0xA0FB, Code32Attributes = 0xC0FB, DataAttributes = 0xC0F3, Code16Attributes = 0x00FB,
         Data16Attributes = 0x00F3;
 
-    /// <summary>Builds memory with page tables and descriptors.</summary>
-    public static GuestMemory BuildMemory()
+    /// <summary>Builds memory with page tables and the descriptors that the oracle's machine has.</summary>
+    public static GuestMemory BuildMemory(OracleCapabilities machine)
     {
         GuestMemory memory = GuestMemory.OfSize(MemorySize);
         const ulong Table = Present | Writable | User;
@@ -51,17 +51,24 @@ public static class GuestWorld
         Put(memory, DescriptorPage + 1 * 8, KernelCode32);
         Put(memory, DescriptorPage + 2 * 8, KernelCode64);
         Put(memory, DescriptorPage + 3 * 8, KernelData);
-        Put(memory, DescriptorPage + 4 * 8, UserCode32);
+        if (machine.NoCode32 is null)
+            Put(memory, DescriptorPage + 4 * 8, UserCode32);
         Put(memory, DescriptorPage + 5 * 8, UserData);
         Put(memory, DescriptorPage + 6 * 8, UserCode64);
         Put(memory, DescriptorPage + 15 * 8, CpuNumber);
         PutSystem(memory, 8, Tss, DescriptorAddress + TssOffset);
         PutSystem(memory, 10, Ldt, DescriptorAddress + LdtOffset);
-        Put(memory, DescriptorPage + LdtOffset, Segment16(OracleMap.Code, Code16Attributes));
-        Put(memory, DescriptorPage + LdtOffset + 8, Segment16(OracleMap.Data, Data16Attributes));
+        if (machine.NoCode16 is null)
+        {
+            Put(memory, DescriptorPage + LdtOffset, Segment16(OracleMap.Code, Code16Attributes));
+            Put(memory, DescriptorPage + LdtOffset + 8, Segment16(OracleMap.Data, Data16Attributes));
+        }
 
-        Put(memory, DescriptorPage + LdtOffset + 16, UserData);
-        Put(memory, DescriptorPage + LdtOffset + 24, UserData);
+        if (machine.NoLocalData is null)
+        {
+            Put(memory, DescriptorPage + LdtOffset + 16, UserData);
+            Put(memory, DescriptorPage + LdtOffset + 24, UserData);
+        }
 
         byte[] readOnly = new byte[OracleMap.ReadOnlySize];
         for (int i = 0; i < readOnly.Length; i++)
@@ -70,8 +77,8 @@ public static class GuestWorld
         return memory;
     }
 
-    /// <summary>The system registers of a Linux process in code of the given selector.</summary>
-    public static void SetSystem(ref SystemRegisters sys)
+    /// <summary>The system registers of a Linux process.</summary>
+    public static void SetSystem(ref SystemRegisters sys, OracleCapabilities machine)
     {
         sys.Cr0 = 0x8005_0033;             // PG AM WP NE ET MP PE, as the worker's kernel sets them
         sys.Cr3 = Pml4;
@@ -81,14 +88,16 @@ public static class GuestWorld
         sys.Cpl = 3;
         sys.Gdtr = new TableRegister { Base = DescriptorAddress, Limit = 0x7F };
         sys.Idtr = new TableRegister { Base = DescriptorAddress + TssOffset, Limit = 0 };
-        sys.Ldtr = new SegmentRegister { Base = DescriptorAddress + LdtOffset, Limit = 0x1F, Attributes = 0x82, Selector = 0x50 };
+        sys.Ldtr = machine.HasLdt
+            ? new SegmentRegister { Base = DescriptorAddress + LdtOffset, Limit = 0x1F, Attributes = 0x82, Selector = 0x50 }
+            : new SegmentRegister { Attributes = SegmentRegister.UnusableBit };
         sys.Tr = new SegmentRegister { Base = DescriptorAddress + TssOffset, Limit = 0x67, Attributes = 0x8B, Selector = 0x40 };
         sys.Fs = new SegmentRegister { Base = OracleMap.FsBase, Attributes = SegmentRegister.UnusableBit };
         sys.Gs = new SegmentRegister { Base = OracleMap.GsBase, Attributes = SegmentRegister.UnusableBit };
     }
 
     /// <summary>Loads CS, SS, DS and ES with the worker's selectors.</summary>
-    public static void SetSegments(ref SystemRegisters sys, ushort code)
+    public static void SetSegments(ref SystemRegisters sys, ushort code, OracleCapabilities machine)
     {
         bool is16 = code == OracleMap.Code16;
         sys.Cs = is16 ? new SegmentRegister { Base = OracleMap.Code, Limit = 0xFFFF, Attributes = Code16Attributes, Selector = code }
@@ -101,7 +110,7 @@ public static class GuestWorld
         sys.Ss = is16 ? new SegmentRegister { Base = OracleMap.Data, Limit = 0xFFFF, Attributes = Data16Attributes, Selector = OracleMap.Data16 }
             : new SegmentRegister { Limit = uint.MaxValue, Attributes = DataAttributes, Selector = OracleMap.Data32 };
         sys.Ds = sys.Es = sys.Ss;
-        if (is16)
+        if (is16 || machine.NoLocalData is not null)
             return;
         sys.Ds.Selector = OracleMap.Other32;
         sys.Es.Selector = OracleMap.Extra32;

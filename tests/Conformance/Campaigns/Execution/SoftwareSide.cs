@@ -14,7 +14,8 @@ namespace Hv.Conformance.Campaigns.Execution;
 public sealed unsafe class SoftwareSide : IDisposable
 {
     private const long MostInstructions = 20_000;
-    private readonly GuestMemory _memory = GuestWorld.BuildMemory();
+    private readonly OracleCapabilities _machine;
+    private readonly GuestMemory _memory;
     private readonly Processor<Witness> _processor;
     private readonly byte* _firstData, _secondData;
     private readonly byte[] _code = new byte[OracleMap.CodeSize];
@@ -22,14 +23,17 @@ public sealed unsafe class SoftwareSide : IDisposable
     private bool _alignment;
 
     /// <summary>Makes a processor of the most capable model over a world like the worker's.</summary>
-    public SoftwareSide()
+    /// <param name="machine">What the worker's machine has; null for that of the recorded cases, which had everything.</param>
+    public SoftwareSide(OracleCapabilities? machine = null)
     {
+        _machine = machine ?? OracleCapabilities.All;
+        _memory = GuestWorld.BuildMemory(_machine);
         _processor = new Processor<Witness>(_memory, CpuidTables.Default, default);
         MemorySlot slot = _memory.Slots[0];
         // SAFETY: GuestWorld.MemorySize bytes belong to the slot, and the data pages lie inside (GuestWorld's constants).
         _firstData = (byte*)slot.HostBase + GuestWorld.FirstDataPage;
         _secondData = (byte*)slot.HostBase + GuestWorld.SecondDataPage;
-        GuestWorld.SetSystem(ref _processor.State.Sys);
+        GuestWorld.SetSystem(ref _processor.State.Sys, _machine);
     }
 
     private Span<byte> FirstPage => new(_firstData, OracleMap.PageSize);   // SAFETY: as in the constructor
@@ -95,8 +99,8 @@ public sealed unsafe class SoftwareSide : IDisposable
         bool alignment = (input.Rflags & AlignmentFlag) != 0;
         if (code != _selector || alignment != _alignment)
         {
-            GuestWorld.SetSystem(ref s.Sys);
-            GuestWorld.SetSegments(ref s.Sys, code);
+            GuestWorld.SetSystem(ref s.Sys, _machine);
+            GuestWorld.SetSegments(ref s.Sys, code, _machine);
             _selector = code;
             _alignment = alignment;
             _processor.ModeChanged(ref s);

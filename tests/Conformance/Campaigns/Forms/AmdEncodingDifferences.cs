@@ -1,6 +1,7 @@
 using Hv.Conformance.Campaigns.Cases;
 using Hv.Conformance.Oracle;
 using Iced.Intel;
+using static Hv.Conformance.Campaigns.Forms.CaseStates;
 using static Hv.Conformance.Campaigns.Forms.CaseTraits;
 
 namespace Hv.Conformance.Campaigns.Forms;
@@ -8,7 +9,7 @@ namespace Hv.Conformance.Campaigns.Forms;
 /// <summary>Encodings that AMD's processors have and hv, as Intel's, has not.</summary>
 internal static class AmdEncodingDifferences
 {
-    private const byte Lock = 0xF0, Vex2 = 0xC5, Vex3 = 0xC4, Evex = 0x62;
+    private const byte OperandSize = 0x66, Lock = 0xF0, Vex2 = 0xC5, Vex3 = 0xC4, Evex = 0x62;
 
     // Stored inverted: VEX.R, the upper bit of VEX.vvvv (SDM 2A 2.3.5).
     private const byte VexR = 0x80, VexTopOfSource = 0x40, VexW = 0x80;
@@ -34,6 +35,12 @@ internal static class AmdEncodingDifferences
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => Accepts(slot, in silicon, in ours)
                 && HasPrefix(slot, Lock)
                 && Decode(slot, [.. slot.Bytes.Where((b, i) => b != Lock || i >= PrefixCount(slot))]) is { Mnemonic: Mnemonic.Verw, Op0Kind: OpKind.Memory }),
+        new(Maker.Amd, "RDPRU with an operand-size prefix", "the prefix is ignored", "#UD",
+            "APM 3 RDPRU: 0F 01 FD, of prefixes it says nothing; no model of hv has it (CPUID 8000_0008h EBX[4])",
+            (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsInvalid
+                && HasPrefix(slot, OperandSize) && slot.Bytes.AsSpan(PrefixCount(slot)).StartsWith((ReadOnlySpan<byte>)[0x0F, 0x01, 0xFD])
+                && silicon.Vector == Outcome.Completed && silicon.Rip == slot.StartRip + (uint)PrefixCount(slot) + 3
+                && Untouched(slot, in input, in ours) && ReadsProcessor(slot, in silicon, in ours)),
         new(Maker.Amd, "VMCALL with a prefix, under KVM", "the host's KVM takes it for the other maker's VMMCALL: #GP", "#UD",
             "SDM 3C VMCALL: NP 0F 01 C1; APM 3 has no such instruction; Linux arch/x86/kvm/x86.c, handle_ud",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsInvalid
@@ -48,6 +55,14 @@ internal static class AmdEncodingDifferences
     /// <summary>Whether silicon executes what Iced and hv do not know: it may still fault on its operand.</summary>
     private static bool Accepts(CodeSlot slot, in CaseRecord silicon, in CaseRecord ours) =>
         slot.Instruction.IsInvalid && ours.Vector == Undefined && silicon.Vector is Outcome.Completed or StackFault or General or Page or Alignment;
+
+    /// <summary>Whether only EDX:EAX have changed, to whatever the processor's registers hold.</summary>
+    private static bool ReadsProcessor(CodeSlot slot, in CaseRecord silicon, in CaseRecord ours)
+    {
+        CaseRecord rest = silicon;
+        (rest.Registers[0], rest.Registers[2]) = (ours.Registers[0], ours.Registers[2]);
+        return Same(slot, in rest, in ours, Parts.Fault) && silicon.Registers[0] <= uint.MaxValue && silicon.Registers[2] <= uint.MaxValue;
+    }
 
     private static bool IsOpmask(CodeSlot slot)
     {

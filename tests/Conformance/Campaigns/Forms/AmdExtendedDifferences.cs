@@ -118,16 +118,15 @@ internal static class AmdExtendedDifferences
         new(Maker.Amd, "XSAVE and FXSAVE", "MXCSR_MASK has bit 17; FOP, FIP and FDP are zeros unless an unmasked x87 exception is pending",
             "MXCSR_MASK is FFFFh; the pointers are stored", "APM 2 11.4.4.1, APM 1 4.2.2 (MXCSR.MM); SDM 1 11.6.6; docs/adr/0027-x87-pointers.md",
             (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours) => StoredStates.Has(slot.Instruction.Mnemonic)
-                && Same(slot, in silicon, in ours, Parts.Memory) && StoredStates.Agree(slot, in input, in silicon, in ours)),
-        new(Maker.Amd, "x87 pointers of before the instruction", "zeros where the kernel has saved and loaded the state in between",
-            "the pointers stay", "APM 2 11.4.4.1: XSAVE saves zeros; a matter of Linux's scheduler",
+                && Same(slot, in silicon, in ours, Parts.Memory | Parts.Pointers) && AreKeptOrLost(in input, in silicon, in ours)
+                && StoredStates.Agree(slot, in input, in silicon, in ours)),
+        new(Maker.Amd, "x87 pointers of before the instruction", "zeros where the kernel has saved and loaded the state in between, and " +
+            "the low 32 bits where an unmasked exception is pending and the machine's hypervisor has",
+            "the pointers stay", "APM 2 11.4.4.1: XSAVE saves zeros, and without REX.W 32 bits; a matter of Linux's and the hypervisor's schedulers",
             (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours) => StoresEnvironment(slot.Instruction.Mnemonic)
                 ? Same(slot, in silicon, in ours, Parts.Memory) && slot.LinearAddress(in input, in slot.Memory[0]) is var area
                     && DifferWithin(in silicon, in ours, area + EnvironmentPointers, area + EnvironmentSize, byZeros: true)
-                : Same(slot, in silicon, in ours, Parts.Pointers)
-                && IsKeptOrLost(silicon.Extended.Opcode, ours.Extended.Opcode, input.Extended.Opcode)
-                && IsKeptOrLost(silicon.Extended.InstructionPointer, ours.Extended.InstructionPointer, input.Extended.InstructionPointer)
-                && IsKeptOrLost(silicon.Extended.OperandPointer, ours.Extended.OperandPointer, input.Extended.OperandPointer)),
+                : Same(slot, in silicon, in ours, Parts.Pointers) && AreKeptOrLost(in input, in silicon, in ours)),
         new(Maker.Amd, "FDP and FIP that FXRSTOR64 or XRSTOR64 loads", "canonical with 57 bits", "64 bits",
             "SDM 2A FXRSTOR and APM 5 FXRSTOR do not say what becomes of an address that is not canonical",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours)
@@ -143,7 +142,16 @@ internal static class AmdExtendedDifferences
                     | (slot.Instruction.Mnemonic is Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr ? Parts.Mxcsr : Parts.Extended))),
     ];
 
-    private static bool IsKeptOrLost(ulong silicon, ulong ours, ulong before) => silicon == ours || (silicon == 0 && ours == before);
+    private static bool AreKeptOrLost(in CaseRecord input, in CaseRecord silicon, in CaseRecord ours)
+    {
+        bool pending = (input.Extended.Status & SavedPointers.ErrorSummary) != 0;
+        return IsKeptOrLost(silicon.Extended.Opcode, ours.Extended.Opcode, input.Extended.Opcode, false)
+            && IsKeptOrLost(silicon.Extended.InstructionPointer, ours.Extended.InstructionPointer, input.Extended.InstructionPointer, pending)
+            && IsKeptOrLost(silicon.Extended.OperandPointer, ours.Extended.OperandPointer, input.Extended.OperandPointer, pending);
+    }
+
+    private static bool IsKeptOrLost(ulong silicon, ulong ours, ulong before, bool orHalf) =>
+        silicon == ours || (ours == before && (silicon == 0 || (orHalf && silicon == (uint)before)));
 
     private static ulong Canonical(ulong address) => (ulong)((long)(address << 7) >> 7);
 

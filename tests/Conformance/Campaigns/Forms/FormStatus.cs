@@ -12,6 +12,9 @@ public enum FormStatus : byte
     /// <summary>This machine's processor answers #UD: a machine without the extension skips it.</summary>
     NotOnThisProcessor,
 
+    /// <summary>This machine's kernel has no code segment of the form's width (<see cref="Oracle.OracleCapabilities"/>).</summary>
+    ModeNotOnThisMachine,
+
     /// <summary>hv's processor answers #UD where silicon does not: hv's model does not have it.</summary>
     NotInModel,
 
@@ -33,6 +36,7 @@ public static class FormStatusExtensions
     {
         FormStatus.HostDependent => form.NotComparedBecause!,
         FormStatus.NotOnThisProcessor => $"this processor has not {form.Feature}",
+        FormStatus.ModeNotOnThisMachine => $"this machine runs no {(int)form.Mode}-bit code",
         FormStatus.NotInModel => $"hv's processor has not {form.Feature}",
         FormStatus.UndefinedOnBoth => "#UD on both sides",
         FormStatus.NotEncodable => "no encoding could be made",

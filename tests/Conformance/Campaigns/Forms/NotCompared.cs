@@ -1,3 +1,4 @@
+using Hv.Conformance.Oracle;
 using Iced.Intel;
 
 namespace Hv.Conformance.Campaigns.Forms;
@@ -58,9 +59,10 @@ public static class NotCompared
     /// <summary>The reason, or null when the instruction is compared.</summary>
     public static string? Reason(Mnemonic mnemonic) => _reasons.GetValueOrDefault(mnemonic);
 
-    /// <summary>Whether an encoding calls a vector that Linux opens to programs: hv's side has no IDT.</summary>
-    public static bool IsOpenInterrupt(in Instruction instruction) => instruction.Mnemonic == Mnemonic.Int
-        && instruction.Immediate8 is 3 or 4 or 0x80;
+    /// <summary>Whether an encoding is an INT whose end is not the processor's alone: of a vector that Linux opens to programs, since hv's side has no
+    /// IDT, or of one that something below this machine's kernel takes (<see cref="InterruptProbe"/>).</summary>
+    public static bool LeavesOut(in Instruction instruction) => instruction.Mnemonic == Mnemonic.Int
+        && (InterruptProbe.Open.Contains(instruction.Immediate8) || InterruptProbe.Diverted.Contains(instruction.Immediate8));
 
     /// <summary>All of them.</summary>
     public static IEnumerable<(string Instruction, string Reason)> All => _reasons.Select(r => (r.Key.ToString(), r.Value));

@@ -1,4 +1,5 @@
 using Hv.Conformance.Campaigns.Cases;
+using Hv.Conformance.Campaigns.Execution;
 using Hv.Conformance.Campaigns.Reporting;
 using Hv.Conformance.Oracle;
 
@@ -41,6 +42,9 @@ public static class VendorDifferences
         foreach (VendorDifference difference in _here)
             if (difference.Applies(slot, in input, in silicon, in ours))
                 return difference;
-        return null;
+        // The pointers may have been cut in any case, one that another row is about too.
+        CaseRecord mended = silicon;
+        return slot.HasExtended && SavedPointers.MendCut(ref mended.Extended, in input.Extended, in ours.Extended)
+            ? Find(slot, in input, in mended, in ours) : null;
     }
 }

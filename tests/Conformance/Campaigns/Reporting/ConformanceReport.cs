@@ -32,17 +32,22 @@ public static class ConformanceReport
                 $"{run.Cases / run.Seconds / 1e6:N2} ({run.Threads} threads) | {run.Cases / run.ProcessorSeconds / 1e6:N2} | {run.Differences:N0} " +
                 $"| {run.OutsideModel:N0} |");
         foreach (RunRecord run in runs.Where(r => r.Remark is not null))
-            text.AppendLine(CultureInfo.InvariantCulture, $"\n{run.Campaign}, {Whose(run.Maker)}: {run.Remark}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"\n{run.Campaign}, {Whose(run)}: {run.Remark}");
+        foreach (IGrouping<(string, string), RunRecord> runsOfOne in runs.SelectMany(r => r.CannotRun.Select(c => (Run: r, What: c)))
+            .GroupBy(r => (r.Run.Processor, r.What), r => r.Run))
+            text.AppendLine(CultureInfo.InvariantCulture, $"\n{string.Join(", ", runsOfOne.Select(r => r.Campaign))}, {Whose(runsOfOne.First())}: " +
+                $"that machine runs no {runsOfOne.Key.Item2}.");
         text.AppendLine(CultureInfo.InvariantCulture, $"\n\"Left out\" are random bytes that decode to instructions which hv's model does not " +
             $"have, or whose result is the host's own. {recordedCases:N0} recorded cases are replayed by the tests on every machine.\n");
         text.AppendLine("Outcomes on silicon:\n");
         foreach (RunRecord run in runs.Where(r => r.Outcomes.Count > 0))
-            text.AppendLine(CultureInfo.InvariantCulture, $"- {run.Campaign}, {Whose(run.Maker)}: " +
+            text.AppendLine(CultureInfo.InvariantCulture, $"- {run.Campaign}, {Whose(run)}: " +
                 $"{string.Join(", ", run.Outcomes.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value:N0}"))}");
 
         Planted(text, runs);
         Makers(text, runs);
-        if (runs.Where(r => r.Campaign == "operands").MaxBy(r => r.Cases) is { } operands)
+        // A machine without 32-bit and 16-bit code would leave most of the table empty.
+        if (runs.Where(r => r.Campaign == "operands").OrderBy(r => r.CannotRun.Count).ThenByDescending(r => r.Cases).FirstOrDefault() is { } operands)
             Instructions(text, operands);
         Undefined(text);
         Excluded(text);
@@ -56,8 +61,10 @@ public static class ConformanceReport
         text.AppendLine("\n## Planted faults\n");
         foreach (RunRecord planted in runs.Where(r => r.Campaign == "planted"))
         {
+            string notHere = planted.PlantedNotHere.Count == 0 ? ""
+                : $" Not on that machine: {planted.PlantedNotHere.Count} ({string.Join("; ", planted.PlantedNotHere)}).";
             text.AppendLine(CultureInfo.InvariantCulture, $"- {planted.Planted.Values.Count(c => c)} of {planted.Planted.Count} known emulator faults, " +
-                $"planted one at a time, were caught on {planted.Processor} ({planted.Date}, seed {planted.Seed}).");
+                $"planted one at a time, were caught on {planted.Processor} ({planted.Date}, seed {planted.Seed}).{notHere}");
             foreach ((string name, bool found) in planted.Planted)
                 if (!found)
                     text.AppendLine(CultureInfo.InvariantCulture, $"  - missed: {name}");
@@ -82,11 +89,14 @@ public static class ConformanceReport
         }
     }
 
+    private static string Whose(RunRecord run) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Whose(run.Maker)} (family {run.Family:X}h, model {run.Model:X2}h)");
+
     private static string Whose(Maker maker, string any = "other") => maker switch { Maker.Intel => "Intel's", Maker.Amd => "AMD's", _ => any };
 
     private static void Instructions(StringBuilder text, RunRecord run)
     {
-        text.AppendLine(CultureInfo.InvariantCulture, $"\n## Instructions compared\n\nFrom the biggest operand campaign, of {run.Date}, on {run.Processor}. " +
+        text.AppendLine(CultureInfo.InvariantCulture, $"\n## Instructions compared\n\nFrom the biggest operand campaign that ran all kinds of code, of {run.Date}, on {run.Processor}. " +
             $"A form is a row of Iced's opcode table in one code mode (64, 32 or 16 bits).\n");
         text.AppendLine("\"Left out\" are forms of the table below under \"Not compared\"; \"undefined\" are #UD on both sides.\n");
         text.AppendLine("| group (CPUID feature) | instructions | forms | compared | left out | undefined | cases | differences |");

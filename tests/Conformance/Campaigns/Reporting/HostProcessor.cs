@@ -34,15 +34,14 @@ public static class HostProcessor
                 brand.Append(Encoding.ASCII.GetString(BitConverter.GetBytes(word)));
         }
 
-        (int version, _, _, _) = X86Base.CpuId(1, 0);
-        int family = version >> 8 & 0xF;
-        int model = version >> 4 & 0xF;
-        // The extended model counts for families 6 and 15, the extended family for 15 (SDM 2A CPUID, leaf 1).
-        if (family is 6 or 15)
-            model |= version >> 12 & 0xF0;
-        if (family == 15)
-            family += version >> 20 & 0xFF;
-
-        return $"{brand.ToString().TrimEnd('\0').Trim()} (family {family:X}h, model {model:X2}h, stepping {version & 0xF})";
+        return $"{brand.ToString().TrimEnd('\0').Trim()} (family {Family:X}h, model {Model:X2}h, stepping {Version & 0xF})";
     }
+
+    /// <summary>Its family with the extended one, which counts for 15 (SDM 2A CPUID, leaf 1); 0 where there is no CPUID.</summary>
+    public static int Family => (Version >> 8 & 0xF) is var family && family == 15 ? family + (Version >> 20 & 0xFF) : Version >> 8 & 0xF;
+
+    /// <summary>Its model with the extended one, which counts for families 6 and 15.</summary>
+    public static int Model => (Version >> 4 & 0xF) | ((Version >> 8 & 0xF) is 6 or 15 ? Version >> 12 & 0xF0 : 0);
+
+    private static int Version => X86Base.IsSupported ? X86Base.CpuId(1, 0).Eax : 0;
 }

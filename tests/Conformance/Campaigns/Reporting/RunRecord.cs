@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hv.Conformance.Campaigns.Forms;
@@ -18,6 +19,15 @@ public sealed record RunRecord
 
     /// <summary>That processor's maker; Any for one that is neither.</summary>
     public required Maker Maker { get; init; }
+
+    /// <summary>That processor's family and model, the extended ones included.</summary>
+    public required int Family { get; init; }
+
+    /// <inheritdoc cref="Family"/>
+    public required int Model { get; init; }
+
+    /// <summary>The code widths that the machine could not run, in words, with the number of forms skipped.</summary>
+    public List<string> CannotRun { get; init; } = [];
     public required ulong Seed { get; init; }
     public required long Cases { get; init; }
     public required long Differences { get; init; }
@@ -58,15 +68,19 @@ public sealed record RunRecord
     /// <summary>Planted faults by name, and whether they were caught.</summary>
     public Dictionary<string, bool> Planted { get; init; } = [];
 
+    /// <summary>Planted faults of instructions that this machine cannot run in any of their modes.</summary>
+    public List<string> PlantedNotHere { get; init; } = [];
+
     private static readonly JsonSerializerOptions _json = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter() } };
 
-    /// <summary>The name, without directory and ending, of what one campaign keeps on one maker's processors.</summary>
-    public static string NameOf(string campaign, Maker maker) =>
-        $"{campaign}.{maker switch { Maker.Intel => "intel", Maker.Amd => "amd", _ => "other" }}";
+    /// <summary>The name, without directory and ending, of what one campaign keeps on processors of one maker, family and model.</summary>
+    public static string NameOf(string campaign, Maker maker, int family, int model) =>
+        string.Create(CultureInfo.InvariantCulture,
+            $"{campaign}.{maker switch { Maker.Intel => "intel", Maker.Amd => "amd", _ => "other" }}-{family}-{model}");
 
-    /// <summary>Writes the record in place of the campaign's last one on this maker's processors.</summary>
-    public void Save(string directory) =>
-        File.WriteAllText(Path.Combine(directory, $"{NameOf(Campaign, Maker)}.run.json"), JsonSerializer.Serialize(this, _json) + "\n");
+    /// <summary>Writes the record in place of the campaign's last one on such a processor.</summary>
+    public void Save(string directory) => File.WriteAllText(Path.Combine(directory, $"{NameOf(Campaign, Maker, Family, Model)}.run.json"),
+        JsonSerializer.Serialize(this, _json) + "\n");
 
     /// <summary>Reads a record.</summary>
     public static RunRecord Load(string path) => JsonSerializer.Deserialize<RunRecord>(File.ReadAllText(path), _json)

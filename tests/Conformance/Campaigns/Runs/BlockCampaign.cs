@@ -23,10 +23,10 @@ public sealed class BlockCampaign
     }
 
     /// <summary>Runs until a limit is reached.</summary>
-    public void Run() => Parallel.For(0, _limits.Threads, new ParallelOptions { MaxDegreeOfParallelism = _limits.Threads }, _ =>
+    public void Run() => _limits.OnThreads(() =>
     {
         using var native = new NativeOracle();
-        using var software = new SoftwareSide();
+        using var software = new SoftwareSide(native.Capabilities);
         var states = new OperandState(_limits.Seed);
         while (_limits.TryBegin(Blocks * StatesPerBlock, out long batch))
         {
@@ -88,6 +88,7 @@ public sealed class BlockCampaign
             SavedPointers.Normalise(ref ours[i].Extended);
             if (BlockForms.LeavesOutAlignmentAndDataPointer)
                 ours[i].Extended.OperandPointer = silicon.Extended.OperandPointer;
+            SavedPointers.MendCut(ref silicon.Extended, in native.Inputs[i].Extended, in ours[i].Extended);
             if (Comparison.TouchesWorker(in ours[i]))
             {
                 // Its writes are on one side only: nothing after it can be compared.

@@ -23,6 +23,21 @@ public sealed record CampaignLimits(ulong Seed, long MostCases, TimeSpan Time, i
     /// <summary>Ends the campaign after the batches that run now.</summary>
     public void Stop() => _stopped = true;
 
+    /// <summary>Runs <paramref name="body"/> on each thread. One that fails ends the campaign for the others too.</summary>
+    /// <exception cref="AggregateException">One has failed.</exception>
+    public void OnThreads(Action body) => Parallel.For(0, Threads, new ParallelOptions { MaxDegreeOfParallelism = Threads }, _ =>
+    {
+        try
+        {
+            body();
+        }
+        catch
+        {
+            Stop();
+            throw;
+        }
+    });
+
     /// <summary>Whether a limit is reached: no batch begins any more.</summary>
     public bool Reached => _stopped || _allGivenOut || _clock.Elapsed >= Time;
 

@@ -34,7 +34,7 @@ public sealed class EncodingCampaign
     public bool StopAtFirst { get; init; }
 
     /// <summary>Runs until a limit is reached.</summary>
-    public void Run() => Parallel.For(0, _limits.Threads, new ParallelOptions { MaxDegreeOfParallelism = _limits.Threads }, _ =>
+    public void Run() => _limits.OnThreads(() =>
     {
         using var runner = new CaseRunner(Perturbation);
         _result.Attend(runner);
@@ -47,23 +47,24 @@ public sealed class EncodingCampaign
     {
         var collector = new DifferenceCollector(runner, _result, _limits);
         var states = new OperandState(_limits.Seed);
+        CodeMode[] modes = [.. _modes.Where(m => runner.WhyNot(m) is null)];
         while (!(StopAtFirst && _result.Tally.Differences > 0) && _limits.TryBegin(OperandCampaign.SlotPlaces, out long batch))
         {
             var tally = new Tally();
             states.Renew(batch);
-            Build(runner, states, new Prng(_limits.Seed, (ulong)batch), batch, tally);
+            Build(runner, states, new Prng(_limits.Seed, (ulong)batch), modes, batch, tally);
             runner.Run(tally);
             _result.Add(tally, new Dictionary<string, long>());
             collector.Flush();
         }
     }
 
-    private void Build(CaseRunner runner, OperandState states, Prng random, long batch, Tally tally)
+    private void Build(CaseRunner runner, OperandState states, Prng random, CodeMode[] modes, long batch, Tally tally)
     {
         runner.Begin();
         for (int i = 0; i < OperandCampaign.SlotPlaces; i++)
         {
-            CodeMode mode = random.Pick<CodeMode>(_modes);
+            CodeMode mode = random.Pick<CodeMode>(modes);
             byte[] bytes = _bytes.Next(random, mode, batch * OperandCampaign.SlotPlaces + i);
             uint offset = (uint)(i * CodeSlot.Stride);
             // The last place is cut off by the end of the code pages.
@@ -117,7 +118,7 @@ public sealed class EncodingCampaign
             Mnemonic.Lss => false,
             // The trap flag itself shows in what they store.
             Mnemonic.Pushf or Mnemonic.Pushfd or Mnemonic.Pushfq => false,
-            Mnemonic.Int => !NotCompared.IsOpenInterrupt(in instruction),
+            Mnemonic.Int => !NotCompared.LeavesOut(in instruction),
             // The trap comes after each iteration, and after each element of a gather.
             _ => !instruction.HasRepPrefix && !instruction.HasRepnePrefix && !instruction.IsVsib,
         };

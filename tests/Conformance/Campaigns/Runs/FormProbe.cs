@@ -26,6 +26,12 @@ public static class FormProbe
                 continue;
             }
 
+            if (runner.WhyNot(form.Mode) is not null)
+            {
+                result[form] = FormStatus.ModeNotOnThisMachine;
+                continue;
+            }
+
             int first = runner.Count;
             for (int i = 0; i < Encodings; i++)
             {

@@ -39,7 +39,7 @@ public sealed class OperandCampaign
     {
         if (_forms.Length == 0)
             return;
-        Parallel.For(0, _limits.Threads, new ParallelOptions { MaxDegreeOfParallelism = _limits.Threads }, _ =>
+        _limits.OnThreads(() =>
         {
             using var runner = new CaseRunner(Perturbation);
             _result.Attend(runner);
@@ -76,7 +76,7 @@ public sealed class OperandCampaign
             Form form = _forms[(int)(at++ % _forms.Length)];
             uint offset = (uint)(place++ % SlotPlaces * CodeSlot.Stride);
             if (FormBytes.Make(form, random, FormProbe.OracleRip(form.Mode, offset), out Iced.Intel.Instruction instruction) is not { } bytes
-                || NotCompared.IsOpenInterrupt(in instruction))
+                || NotCompared.LeavesOut(in instruction))
                 continue;
             Displacements.Aim(bytes, form.Mode, FormProbe.OracleRip(form.Mode, offset), random);
             var slot = new CodeSlot(bytes, form.Mode, form.Way, offset);
