@@ -51,24 +51,28 @@ try
     foreach ((string name, uint hvRounds, uint qemuRounds, uint bochsRounds) in work.Where(g => wanted.Length == 0 || wanted.Contains(g.Name)))
     {
         var guest = new GuestImage(name, File.ReadAllBytes(Path.Combine(home, "images", name + ".bin")));
-        var cold = engines.ToDictionary(e => e, _ => double.MaxValue);
-        var steady = engines.ToDictionary(e => e, _ => double.MaxValue);
+        // The least time of each length, and only then differences: the least difference would be that of the turn whose short run was disturbed most.
+        Dictionary<Engine, Lengths> least = engines.ToDictionary(e => e, _ => Lengths.None);
         var results = new Dictionary<uint, string>();
         for (int turn = 0; turn < turns; turn++)
         {
             foreach (Engine engine in engines)
             {
-                uint full = engine switch { BochsEngine => bochsRounds, QemuEngine => qemuRounds, _ => hvRounds };
-                uint n = Math.Max(4, (uint)(full * scale)), quarter = n / 4;
+                uint n = Rounds(engine, hvRounds, qemuRounds, bochsRounds), quarter = n / 4;
                 double empty = Run(engine, guest, 0, results), part = Run(engine, guest, quarter, results), all = Run(engine, guest, n, results);
-                cold[engine] = Math.Min(cold[engine], Math.Max(1e-9, all - empty) / n);
-                steady[engine] = Math.Min(steady[engine], Math.Max(1e-9, all - part) / (n - quarter));
+                least[engine] = least[engine].Least(empty, part, all);
             }
         }
 
-        double reference = steady[engines[0]];
+        double reference = 0;
         foreach (Engine engine in engines)
-            Row(name, engine.Name, cold[engine], steady[engine], reference);
+        {
+            uint n = Rounds(engine, hvRounds, qemuRounds, bochsRounds);
+            (double cold, double steady) = least[engine].PerRound(n, n / 4);
+            reference = reference == 0 ? steady : reference;
+            Row(name, engine.Name, cold, steady, reference);
+        }
+
         if (name == "strings" && NativeStrings.Missing is null)
         {
             double native = Enumerable.Range(0, turns).Min(_ => NativeStrings.Run(hvRounds)) / hvRounds;
@@ -82,6 +86,12 @@ finally
 }
 
 return 0;
+
+uint Rounds(Engine engine, uint hvRounds, uint qemuRounds, uint bochsRounds)
+{
+    uint full = engine switch { BochsEngine => bochsRounds, QemuEngine => qemuRounds, _ => hvRounds };
+    return Math.Max(4, (uint)(full * scale));
+}
 
 double Run(Engine engine, GuestImage guest, uint rounds, Dictionary<uint, string> results)
 {
@@ -99,4 +109,16 @@ int Option(string name, int otherwise)
     int at = Array.IndexOf(options, name);
     return at >= 0 && at + 1 < options.Length && int.TryParse(options[at + 1], CultureInfo.InvariantCulture, out int value) && value > 0 ? value
         : otherwise;
+}
+
+/// <summary>Seconds of a guest without work, with a quarter of it, and with all.</summary>
+internal readonly record struct Lengths(double Empty, double Part, double All)
+{
+    public static Lengths None => new(double.MaxValue, double.MaxValue, double.MaxValue);
+
+    public Lengths Least(double empty, double part, double all) => new(Math.Min(Empty, empty), Math.Min(Part, part), Math.Min(All, all));
+
+    /// <summary>Seconds a round of the whole work, and of the last three quarters.</summary>
+    public (double Cold, double Steady) PerRound(uint rounds, uint quarter) =>
+        (Math.Max(1e-9, All - Empty) / rounds, Math.Max(1e-9, All - Part) / (rounds - quarter));
 }

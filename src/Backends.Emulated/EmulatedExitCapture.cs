@@ -26,20 +26,17 @@ internal sealed class EmulatedExitCapture : IExitCapture<EmulatedExit>
 
         ref readonly CpuEvent e = ref raw.Event;
         ExitSite site = raw.Site with { InstructionLength = e.Length };
-        var code = new RawExit((ulong)e.Kind, e.Index, e.Value);
-        if (e.Kind == CpuEventKind.PortIo)
+        if (e.Kind is CpuEventKind.PortIo or CpuEventKind.StringIo)
         {
-            VmExit.FromPortIo(site, code, PortOf(in e, false), out exit);
+            VmExit.FromPortIo(site, new RawExit((ulong)e.Kind, e.Port.Port, e.Port.Value), e.Port, out exit);
             return;
         }
 
+        var code = new RawExit((ulong)e.Kind, e.Index, e.Value);
         switch (e.Kind)
         {
             case CpuEventKind.VendorInstruction when e.Instruction == VendorInstruction.HvExit:
                 VmExit.Plain(ExitReason.Hypercall, site, code, out exit);
-                return;
-            case CpuEventKind.StringIo:
-                VmExit.FromPortIo(site, code, PortOf(in e, true), out exit);
                 return;
             case CpuEventKind.GuestPhysicalAccess:
                 VmExit.FromMemory(site, code with { Info2 = e.Address }, MemoryOf(in e), out exit);
@@ -102,9 +99,6 @@ internal sealed class EmulatedExitCapture : IExitCapture<EmulatedExit>
         RunResult.Shutdown => ExitReason.Shutdown,
         _ => ExitReason.Unknown,
     };
-
-    private static PortIoExit PortOf(in CpuEvent e, bool isString) =>
-        new((ushort)e.Index, e.Size, e.IsWrite, e.IsWrite ? (uint)e.Value : 0, isString);
 
     private static MemoryExit MemoryOf(in CpuEvent e) =>
         new(new Gpa(e.Address), e.Size, e.IsWrite, (e.Access & GuestAccess.Execute) != 0, e.IsWrite ? e.Value : 0);

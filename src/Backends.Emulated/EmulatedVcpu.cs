@@ -68,9 +68,10 @@ internal sealed class EmulatedVcpu : IVcpu
         if (Sink is not { } sink)
             return false;
         Capture(RunResult.Event, out VmExit exit);
-        bool goesOn = sink.OnExit(in exit);
-        _answered = !goesOn;
-        return goesOn;
+        if (sink.OnExit(in exit))
+            return true;
+        _answered = true;
+        return false;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

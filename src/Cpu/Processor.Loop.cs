@@ -242,6 +242,19 @@ public abstract unsafe partial class Processor
         ((uint)s.Attention | (uint)s.StopRequested | (uint)(_wants & Wants.BeforeBlocks) | (uint)s.Sys.Activity | DebugTraps.StepReasons(ref s)) != 0
         || s.Remaining <= 0;
 
+    /// <summary>Whether the next block may begin without the loop: neither an errand nor leftovers. A stop and the budget's end are left to
+    /// <c>Threading.Enter</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private protected bool IsPlain(ref CpuState s) =>
+        ((uint)s.Attention | (uint)_wants | (uint)s.Sys.Activity | DebugTraps.StepReasons(ref s)) == 0;
+
+    /// <summary>One instruction is executed by itself, with traps to see to after it: its event is the loop's to offer.</summary>
+    private protected bool IsAlone;
+
+    /// <summary>Offers <see cref="Event"/>, which the running instruction has just raised with nothing after it in its block, and lets the layer answer it.
+    /// True: the guest goes on at RIP. False: the loop has something to do first.</summary>
+    internal abstract bool TryAnswer(ref CpuState s);
+
     private void Want(Wants what, bool wanted) => _wants = wanted ? _wants | what : _wants & ~what;
 
     /// <summary>Whether an event's delivery, or a branch without a link, has left something to be dealt with where blocks begin.</summary>

@@ -22,7 +22,7 @@ namespace Hv.Cpu;
 /// A handler is <c>static void H(ref CpuState s, ref Op op, Processor p)</c>. An ordinary one ends by calling the next operation's handler in tail
 /// position
 /// (<c>Threading.Next</c>). One that changes control flow, or that may change mode, translation or code, sets RIP and returns, which leaves the
-/// block. One that faults
+/// block. One that raises an event ends by <c>Threading.Answer</c>, or returns where exits of its kind are rare. One that faults
 /// calls <see cref="Raise(ref CpuState, ref Op, byte)"/> and returns, having changed nothing; an access below that fails has recorded the fault
 /// already.
 /// </remarks>

@@ -74,18 +74,39 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
             }
 
             RunBlocks(ref s);
-            // What blocks leave with is nearly always an event: the way of every exit.
             if (s.Attention == (Attention.Event | Attention.Placed))
+                TryAnswer(ref s);
+            if ((s.Attention & Attention.Left) != 0)
             {
-                s.Attention = Attention.None;
-                if (Offer(ref s))
-                {
-                    if (!Virtualization.Answers(this))
-                        return RunResult.Event;
-                    TakeFlags(ref s);
-                }
+                s.Attention &= ~(Attention.Left | Attention.Placed);
+                return RunResult.Event;
             }
         }
+    }
+
+    /// <inheritdoc/>
+    internal override bool TryAnswer(ref CpuState s)
+    {
+        if (IsAlone)
+            return false;
+        s.Attention = Attention.None;
+        if (Offer(ref s))
+        {
+            if (!Virtualization.Answers(this))
+            {
+                s.Attention |= Attention.Left | Attention.Placed;
+                return false;
+            }
+
+            TakeFlags(ref s);
+        }
+
+        if (IsPlain(ref s))
+            return true;
+        // RIP is where it belongs already.
+        if (s.Attention != 0)
+            s.Attention |= Attention.Placed;
+        return false;
     }
 
     /// <summary>Does one of the things that come before running blocks, the most urgent first. True: the run ends.</summary>
@@ -173,7 +194,9 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
         if (block == 0)
             return;
         long rest = KeepOne(ref s);
+        IsAlone = true;
         Threading.Start(ref s, block, this);
+        IsAlone = false;
         if (s.Attention != 0)
             PlaceFault(ref s);
         bool retired = s.Remaining <= 0;

@@ -39,10 +39,10 @@ public sealed class EmulatedExitCaptureTests
     [Fact]
     public void Ports()
     {
-        var write = new CpuEvent { Kind = CpuEventKind.PortIo, Index = 0x3F8, Size = 2, IsWrite = true, Value = 0xABCD, Length = 2 };
-        Assert.Equal(new PortIoExit(0x3F8, 2, true, 0xABCD, false), Capture(write).PortIo);
-        var read = new CpuEvent { Kind = CpuEventKind.StringIo, Index = 0xFFFF, Size = 4, Value = 0x55, Length = 2, IsRep = true };
-        Assert.Equal(new PortIoExit(0xFFFF, 4, false, 0, true), Capture(read).PortIo);
+        var write = new PortIoExit(0x3F8, 2, true, 0xABCD, false);
+        Assert.Equal(write, Capture(new CpuEvent { Kind = CpuEventKind.PortIo, Port = write, Length = 2 }).PortIo);
+        var read = new PortIoExit(0xFFFF, 4, false, 0, true);
+        Assert.Equal(read, Capture(new CpuEvent { Kind = CpuEventKind.StringIo, Port = read, Length = 2, IsRep = true }).PortIo);
     }
 
     [Fact]

@@ -251,6 +251,45 @@ public abstract class BudgetContract(BackendUnderTest subject) : ContractTest(su
             Assert.Equal([2UL, 5, 8, 11, 14], seen.Select(s => s.Retired));
     }
 
+    /// <summary>A handler that throws leaves the vCPU at the exit, with nothing of it done: the host can look, and the run that follows meets it
+    /// again.</summary>
+    [Fact]
+    public void A_sink_that_throws_leaves_the_vcpu_at_its_exit()
+    {
+        using VcpuHarness run = Start(GuestImage.Of(CodeMode.Long64, c =>
+        {
+            c.mov(eax, 0x5A);
+            c.cmp(eax, 0x5A);
+            c.@out(0x80, al);
+            c.@out(0x81, al);
+            c.Done();
+        }));
+        bool counts = Backend.Capabilities.HasFlag(BackendCapabilities.Deterministic);
+        ulong start = run.Vcpu.InstructionsRetired;
+        var sink = new Sink(_ => throw new InvalidOperationException("the handler's own"));
+        run.Vcpu.Sink = sink;
+        string message = Assert.Throws<InvalidOperationException>(() =>
+        {
+            VmExit returned = run.Run();
+            sink.OnExit(in returned);
+        }).Message;
+        Assert.Equal("the handler's own", message);
+        run.Vcpu.Sink = null;
+        if (counts)
+            Assert.Equal(start + 2, run.Vcpu.InstructionsRetired);
+        foreach (ushort port in new ushort[] { 0x80, 0x81 })
+        {
+            PortIoExit exit = run.Expect(ExitReason.PortIo).PortIo;
+            Assert.Equal(new PortIoExit(port, 1, true, 0x5A, false), exit);
+            Assert.Equal(0x40UL, run.Registers.Rflags & 0x41);
+            run.Complete(ExitCompletion.Retire);
+        }
+
+        if (counts)
+            Assert.Equal(start + 4, run.Vcpu.InstructionsRetired);
+        Assert.Equal(ExitReason.Halt, run.Run().Reason);
+    }
+
     private sealed class Sink(Func<VmExit, bool> answer) : IExitSink
     {
         public bool OnExit(in VmExit exit) => answer(exit);

@@ -47,7 +47,7 @@ public static class Interception
             case CpuEventKind.PortIo or CpuEventKind.StringIo:
                 exit = new ExitRecord(SvmExitCode.IOIO, IoInfo(s, e).Value, NextRip.Of(s, e.Length), true);
                 return (control.Intercepts1 & Intercepts1.IoioProt) != 0
-                    && IoPermissionMap.Intercepts(memory, new Hpa(control.IopmBasePa), (ushort)e.Index, e.Size);
+                    && IoPermissionMap.Intercepts(memory, new Hpa(control.IopmBasePa), e.Port.Port, e.Port.Size);
 
             case CpuEventKind.CrRead or CpuEventKind.CrWrite or CpuEventKind.Smsw or CpuEventKind.Lmsw or CpuEventKind.Clts:
                 return Control(control, s, e, decodeAssists, out exit);
@@ -97,7 +97,7 @@ public static class Interception
     {
         bool isString = e.Kind == CpuEventKind.StringIo;
         byte addressSize = isString ? e.AddressSize : (byte)(NextRip.CodeBits(s) / 8);
-        return IoInformation.Of((ushort)e.Index, !e.IsWrite, e.Size, addressSize, isString, isString && e.IsRep, isString ? e.Segment : (byte)0);
+        return IoInformation.Of(e.Port.Port, !e.Port.IsWrite, e.Port.Size, addressSize, isString, isString && e.IsRep, isString ? e.Segment : (byte)0);
     }
 
     // APM 2 15.8: MOV, LMSW, CLTS and SMSW meet the CR0 bits; only MOV names its register. A selective write intercept asks what changes besides

@@ -75,8 +75,10 @@ internal sealed class RunLoop : IExitSink
         _statistics.Count(exit.Reason);
         RunSession session = _session!;
         bool goesOn = _gate is null ? _dispatcher.Dispatch(_vcpu, in exit, session) : DispatchAlone(in exit, session);
-        _goesOn = goesOn;
-        return goesOn && !session.IsStopped && _interrupts.IsEmpty;
+        if (goesOn)
+            return !session.IsStopped && _interrupts.IsEmpty;
+        _goesOn = false;
+        return false;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -47,6 +47,14 @@ internal static unsafe class Threading
             s.Gpr.Rip = rip;
     }
 
+    /// <summary>Ends an instruction that has raised an event: goes on behind the answer, or leaves to the run loop.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Answer(ref CpuState s, Processor p)
+    {
+        if (p.TryAnswer(ref s))
+            Jump(ref s, p, s.Gpr.Rip);
+    }
+
     /// <summary>Starts a block, unless the budget ends inside it or a stop is wanted: then RIP is set and control returns to the run loop.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Enter(ref CpuState s, nint block, Processor p)

@@ -113,6 +113,9 @@ public enum Attention : uint
 
     /// <summary>RIP is on the instruction that raised the fault or event, and the block's charge for it and what follows is given back.</summary>
     Placed = 4,
+
+    /// <summary>The layer has taken the event, and the run ends.</summary>
+    Left = 8,
 }
 
 /// <summary>An exception on its way to the guest's IDT.</summary>

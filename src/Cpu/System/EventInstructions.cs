@@ -1,6 +1,8 @@
+using System.Runtime.CompilerServices;
 using Hv.Core.Cpuid;
 using Hv.Core.Registers;
 using Hv.Cpu.Decode;
+using Hv.Cpu.Execute;
 using Hv.Cpu.State;
 using Hv.Cpu.Virtualization;
 
@@ -10,7 +12,12 @@ namespace Hv.Cpu.System;
 /// manuals place before an exit are here.</summary>
 internal static class EventInstructions
 {
-    public static void Cpuid(ref CpuState s, ref Op op, Processor p) => p.Leave(ref s, ref op, CpuEventKind.Cpuid);
+    [MethodImpl(Threading.Handler)]
+    public static void Cpuid(ref CpuState s, ref Op op, Processor p)
+    {
+        p.Leave(ref s, ref op, CpuEventKind.Cpuid);
+        Threading.Answer(ref s, p);
+    }
 
     public static void Pause(ref CpuState s, ref Op op, Processor p) => p.Leave(ref s, ref op, CpuEventKind.Pause);
 
@@ -22,18 +29,23 @@ internal static class EventInstructions
 
     public static void Wbinvd(ref CpuState s, ref Op op, Processor p) => Privileged(ref s, ref op, p, CpuEventKind.Wbinvd);
 
+    [MethodImpl(Threading.Handler)]
     public static void Rdmsr(ref CpuState s, ref Op op, Processor p)
     {
-        if (Privileged(ref s, ref op, p, CpuEventKind.Rdmsr))
-            p.Event.Index = (uint)s.Gpr.Rcx;
+        if (!Privileged(ref s, ref op, p, CpuEventKind.Rdmsr))
+            return;
+        p.Event.Index = (uint)s.Gpr.Rcx;
+        Threading.Answer(ref s, p);
     }
 
+    [MethodImpl(Threading.Handler)]
     public static void Wrmsr(ref CpuState s, ref Op op, Processor p)
     {
         if (!Privileged(ref s, ref op, p, CpuEventKind.Wrmsr))
             return;
         p.Event.Index = (uint)s.Gpr.Rcx;
         p.Event.Value = s.Gpr.Rdx << 32 | (uint)s.Gpr.Rax;
+        Threading.Answer(ref s, p);
     }
 
     public static void Invlpg(ref CpuState s, ref Op op, Processor p)
@@ -72,11 +84,13 @@ internal static class EventInstructions
     /// <summary>ECX bit 0 (interrupts break the wait even if masked) is the only extension (SDM 2B MWAIT).</summary>
     public static void Mwait(ref CpuState s, ref Op op, Processor p) => MonitorOrWait(ref s, ref op, p, CpuEventKind.Mwait, 1);
 
+    [MethodImpl(Threading.Handler)]
     public static void Vendor(ref CpuState s, ref Op op, Processor p)
     {
         OperandEvents.Leave(ref s, ref op, p, CpuEventKind.VendorInstruction);
         p.Event.Instruction = (VendorInstruction)op.Immediate;
         p.Event.Index = (uint)OpAccess.Number(ref op);
+        Threading.Answer(ref s, p);
     }
 
     public static void Iret(ref CpuState s, ref Op op, Processor p)

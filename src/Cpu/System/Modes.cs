@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Core.Registers;
 using Hv.Cpu.State;
 
@@ -35,6 +36,7 @@ internal static class Modes
     public static bool IsReal(ref CpuState s) => (s.Sys.Cr0 & ControlBits.Pe) == 0;
 
     /// <summary>Virtual-8086: PE and RFLAGS.VM set (LMA excludes it).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool IsVm86(ref CpuState s) => (s.Gpr.Rflags & Rflags.Vm) != 0 && (s.Sys.Cr0 & ControlBits.Pe) != 0;
 
     /// <summary>Protected mode with descriptors in force: neither real nor virtual-8086.</summary>

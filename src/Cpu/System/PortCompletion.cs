@@ -1,3 +1,4 @@
+using Hv.Core.Exits;
 using Hv.Cpu.State;
 using Hv.Cpu.Virtualization;
 
@@ -13,11 +14,11 @@ public static class PortCompletion
     /// <param name="value">What the device gave; ignored for a write.</param>
     public static void Complete(Processor p, ulong value)
     {
-        ref CpuEvent e = ref p.Event;
+        PortIoExit port = p.Event.Port;
         ref CpuState s = ref p.State;
-        if (!e.IsWrite)
+        if (!port.IsWrite)
         {
-            s.Gpr.Rax = e.Size switch
+            s.Gpr.Rax = port.Size switch
             {
                 1 => s.Gpr.Rax & ~0xFFUL | value & 0xFF,
                 2 => s.Gpr.Rax & ~0xFFFFUL | value & 0xFFFF,
@@ -25,7 +26,7 @@ public static class PortCompletion
             };
         }
 
-        DebugTraps.PortAccess(ref s, (ushort)e.Index, e.Size);
+        DebugTraps.PortAccess(ref s, port.Port, port.Size);
         p.Retire();
     }
 }

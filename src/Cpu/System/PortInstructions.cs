@@ -1,39 +1,71 @@
 using System.Runtime.CompilerServices;
+using Hv.Core.Exits;
 using Hv.Core.Registers;
 using Hv.Cpu.Decode;
+using Hv.Cpu.Execute;
 using Hv.Cpu.State;
 using Hv.Cpu.Virtualization;
 
 namespace Hv.Cpu.System;
 
 /// <summary>IN, OUT, INS, OUTS up to their event, and INS and OUTS again once the device has answered (SDM 2A IN, INS; SDM 2B OUT, OUTS).</summary>
-internal static class PortInstructions
+// SAFETY: only takes the addresses of static methods that have the handlers' signature.
+internal static unsafe class PortInstructions
 {
-    public static void In(ref CpuState s, ref Op op, Processor p) => Single(ref s, ref op, p, false);
-
-    public static void Out(ref CpuState s, ref Op op, Processor p) => Single(ref s, ref op, p, true);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Single(ref CpuState s, ref Op op, Processor p, bool write)
+    /// <summary>The handler of IN or OUT.</summary>
+    public static nint Bind(ref Op op)
     {
         bool immediate = op.Shape == OpShape.Imm;
-        var port = (ushort)(immediate ? op.Immediate : s.Gpr.Rdx);
-        int size = OpAccess.Size(ref op);
-        if (!PortPermission.IsByLevel(ref s) && !TryMap(ref s, ref op, p, port, size))
-            return;
-        p.Leave(ref s, ref op, CpuEventKind.PortIo);
-        p.Event.Index = port;
-        p.Event.Size = (byte)size;
-        p.Event.IsWrite = write;
-        p.Event.IsImmediate = immediate;
-        p.Event.Value = write ? s.Gpr.Rax & OpAccess.Mask(size) : 0;
+        // SAFETY: addresses of static methods with the handlers' one signature, called through that signature only (Execute/Threading.cs).
+        delegate*<ref CpuState, ref Op, Processor, void> handler = (op.Kind, op.SizeLog2) switch
+        {
+            (OpKind.In, 0) => immediate ? &In<W8, NumberedPort> : &In<W8, PortInDx>,
+            (OpKind.In, 1) => immediate ? &In<W16, NumberedPort> : &In<W16, PortInDx>,
+            (OpKind.In, _) => immediate ? &In<W32, NumberedPort> : &In<W32, PortInDx>,
+            (_, 0) => immediate ? &Out<W8, NumberedPort> : &Out<W8, PortInDx>,
+            (_, 1) => immediate ? &Out<W16, NumberedPort> : &Out<W16, PortInDx>,
+            _ => immediate ? &Out<W32, NumberedPort> : &Out<W32, PortInDx>,
+        };
+        return (nint)handler;
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static bool TryMap(ref CpuState s, ref Op op, Processor p, ushort port, int size)
+    [MethodImpl(Threading.Handler)]
+    private static void In<TW, TPort>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth where TPort : struct, IPortNumber
+    {
+        Offer<TPort>(ref s, ref op, p, new PortIoExit(TPort.Of(ref s, ref op), (byte)(TW.Bits / 8), false, 0, false));
+    }
+
+    [MethodImpl(Threading.Handler)]
+    private static void Out<TW, TPort>(ref CpuState s, ref Op op, Processor p) where TW : struct, IWidth where TPort : struct, IPortNumber
+    {
+        var value = (uint)TW.Get(ref s, Registers.Rax);
+        Offer<TPort>(ref s, ref op, p, new PortIoExit(TPort.Of(ref s, ref op), (byte)(TW.Bits / 8), true, value, false));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Offer<TPort>(ref CpuState s, ref Op op, Processor p, PortIoExit port) where TPort : struct, IPortNumber
+    {
+        if (PortPermission.IsByLevel(ref s))
+            Raise<TPort>(ref s, ref op, p, port);
+        else
+            RaiseByMap<TPort>(ref s, ref op, p, port);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Raise<TPort>(ref CpuState s, ref Op op, Processor p, PortIoExit port) where TPort : struct, IPortNumber
+    {
+        p.Leave(ref s, ref op, CpuEventKind.PortIo);
+        p.Event.Port = port;
+        p.Event.IsImmediate = TPort.IsImmediate;
+        Threading.Answer(ref s, p);
+    }
+
+    [MethodImpl(Threading.Handler | MethodImplOptions.NoInlining)]
+    private static void RaiseByMap<TPort>(ref CpuState s, ref Op op, Processor p, PortIoExit port) where TPort : struct, IPortNumber
     {
         Faults.Begin(ref s, ref op);
-        return PortPermission.TryCheck(ref s, p, port, size);
+        if (PortPermission.TryCheck(ref s, p, port.Port, port.Size))
+            Raise<TPort>(ref s, ref op, p, port);
     }
 
     public static void Ins(ref CpuState s, ref Op op, Processor p)
@@ -85,11 +117,9 @@ internal static class PortInstructions
     private static void Offer(ref CpuState s, ref Op op, Processor p, bool write, SegmentNumber segment, ulong linear, ulong value)
     {
         p.Leave(ref s, ref op, CpuEventKind.StringIo);
-        p.Event.Index = (ushort)s.Gpr.Rdx;
-        p.Event.Size = (byte)OpAccess.Size(ref op);
+        p.Event.Port = new PortIoExit((ushort)s.Gpr.Rdx, (byte)OpAccess.Size(ref op), write, (uint)value, true);
         p.Event.AddressSize = (byte)OpAccess.AddressSize(ref op);
         p.Event.Segment = (byte)segment;
-        p.Event.IsWrite = write;
         p.Event.IsRep = IsRepeated(ref op);
         p.Event.Address = linear;
         p.Event.Value = value;
@@ -115,4 +145,26 @@ internal static class PortInstructions
     }
 
     private static bool IsRepeated(ref Op op) => (op.Form & (OpForm.Rep | OpForm.Repne)) != 0;
+
+    /// <summary>Where the number of a port is.</summary>
+    private interface IPortNumber
+    {
+        static abstract bool IsImmediate { get; }
+
+        static abstract ushort Of(ref CpuState s, ref Op op);
+    }
+
+    private readonly struct NumberedPort : IPortNumber
+    {
+        public static bool IsImmediate => true;
+
+        public static ushort Of(ref CpuState s, ref Op op) => (byte)op.Immediate;
+    }
+
+    private readonly struct PortInDx : IPortNumber
+    {
+        public static bool IsImmediate => false;
+
+        public static ushort Of(ref CpuState s, ref Op op) => (ushort)s.Gpr.Rdx;
+    }
 }

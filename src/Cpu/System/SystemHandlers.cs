@@ -3,13 +3,15 @@ using Hv.Cpu.State;
 
 namespace Hv.Cpu.System;
 
-/// <summary>The handlers of system instructions, by kind. All of them leave the block.</summary>
+/// <summary>The handlers of system instructions, by kind. All of them end their block.</summary>
 // SAFETY: only takes the addresses of static methods that have the handlers' signature.
 internal static unsafe class SystemHandlers
 {
     /// <summary>The handler of <paramref name="op"/>, or 0 when it is not a system instruction.</summary>
     public static nint Bind(ref Op op)
     {
+        if (op.Kind is OpKind.In or OpKind.Out)
+            return PortInstructions.Bind(ref op);
         // SAFETY: addresses of static methods with the handlers' one signature, called through that signature only (Execute/Threading.cs).
         delegate*<ref CpuState, ref Op, Processor, void> handler = op.Kind switch
         {
@@ -76,8 +78,6 @@ internal static unsafe class SystemHandlers
             OpKind.JmpFar => &FarJump.Execute,
             OpKind.RetFar => &FarReturn.Execute,
             OpKind.LoadFarPointer => &SegmentInstructions.LoadFarPointer,
-            OpKind.In => &PortInstructions.In,
-            OpKind.Out => &PortInstructions.Out,
             OpKind.Ins => &PortInstructions.Ins,
             OpKind.Outs => &PortInstructions.Outs,
             OpKind.Fxsave => &FpuInstructions.Fxsave,

@@ -1,3 +1,5 @@
+using Hv.Core.Exits;
+
 namespace Hv.Cpu.Virtualization;
 
 /// <summary>
@@ -18,12 +20,12 @@ public enum CpuEventKind : byte
     /// <summary><see cref="CpuEvent.Index"/> is ECX, <see cref="CpuEvent.Value"/> is EDX:EAX.</summary>
     Wrmsr,
 
-    /// <summary>IN and OUT: <see cref="CpuEvent.Index"/> is the port, <see cref="CpuEvent.Size"/> bytes, <see cref="CpuEvent.IsWrite"/>,
-    /// <see cref="CpuEvent.Value"/> for OUT, <see cref="CpuEvent.IsImmediate"/>.</summary>
+    /// <summary>IN and OUT: <see cref="CpuEvent.Port"/>, <see cref="CpuEvent.IsImmediate"/>.</summary>
     PortIo,
 
     /// <summary>One element of INS or OUTS; as <see cref="PortIo"/>, with <see cref="CpuEvent.IsRep"/>, <see cref="CpuEvent.AddressSize"/> and
-    /// <see cref="CpuEvent.Segment"/>. <see cref="CpuEvent.Address"/> is the linear address of the element.</summary>
+    /// <see cref="CpuEvent.Segment"/>. <see cref="CpuEvent.Address"/> is the linear address of the element, <see cref="CpuEvent.Value"/> the one that OUTS
+    /// has read.</summary>
     StringIo,
 
     /// <summary>A vendor's or hv's own instruction, undefined unless the layer knows it; <see cref="CpuEvent.Instruction"/> says which.</summary>
@@ -136,4 +138,5 @@ public struct CpuEvent
     public bool IsWrite, IsImmediate, IsRep, HasErrorCode;
     public uint Index;
     public ulong Value, Address, LinearAddress;
+    public PortIoExit Port;
 }

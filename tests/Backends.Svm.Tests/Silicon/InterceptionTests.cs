@@ -1,4 +1,5 @@
 using Hv.Backends.Svm.Silicon;
+using Hv.Core.Exits;
 using Hv.Core.Registers;
 using Hv.Cpu.State;
 using Hv.Cpu.Virtualization;
@@ -94,7 +95,7 @@ public sealed class InterceptionTests : IDisposable
     [Fact]
     public void Ports_ask_the_map_and_say_what_and_where_next()
     {
-        var e = new CpuEvent { Kind = CpuEventKind.PortIo, Index = 0x3F8, Size = 1, IsWrite = true, Length = 2 };
+        var e = new CpuEvent { Kind = CpuEventKind.PortIo, Port = new PortIoExit(0x3F8, 1, true, 0, false), Length = 2 };
         Assert.False(Decide(e, out _, v => Set(v, 0x00C, 27)));
         _memory.Write8(_ports + 0x7F, 1);
         Assert.True(Decide(e, out ExitRecord exit, v => Set(v, 0x00C, 27)));
@@ -109,17 +110,15 @@ public sealed class InterceptionTests : IDisposable
         var e = new CpuEvent
         {
             Kind = CpuEventKind.StringIo,
-            Index = 0x70,
-            Size = 2,
+            Port = new PortIoExit(0x70, 2, true, 0, true),
             AddressSize = 4,
             Segment = 3,
             IsRep = true,
-            IsWrite = true,
             Length = 3
         };
         Assert.True(Decide(e, out ExitRecord exit, v => Set(v, 0x00C, 27)));
         Assert.Equal(0x0070_0D2Cul, exit.Info1);
-        e = new CpuEvent { Kind = CpuEventKind.StringIo, Index = 0x70, Size = 4, AddressSize = 8, Length = 1 };
+        e = new CpuEvent { Kind = CpuEventKind.StringIo, Port = new PortIoExit(0x70, 4, false, 0, true), AddressSize = 8, Length = 1 };
         Assert.True(Decide(e, out exit, v => Set(v, 0x00C, 27)));
         Assert.Equal(0x0070_0245ul, exit.Info1);
     }

@@ -1,5 +1,6 @@
 using Hv.Backends.Vmx.Silicon;
 using Hv.Backends.Vmx.Silicon.Fields;
+using Hv.Core.Exits;
 using Hv.Core.Memory;
 using Hv.Cpu.Virtualization;
 using Iced.Intel;
@@ -49,14 +50,14 @@ public sealed class IcedOracleTests
         [Mnemonic.Bound] = Of(CpuEventKind.Exception) with { Index = 5 },
         [Mnemonic.Into] = Of(CpuEventKind.Exception) with { Index = 4, Length = 1 },
         [Mnemonic.Hlt] = Of(CpuEventKind.Hlt),
-        [Mnemonic.In] = Of(CpuEventKind.PortIo) with { Size = 1 },
-        [Mnemonic.Out] = Of(CpuEventKind.PortIo) with { Size = 1, IsWrite = true },
-        [Mnemonic.Insb] = Of(CpuEventKind.StringIo) with { Size = 1 },
-        [Mnemonic.Insw] = Of(CpuEventKind.StringIo) with { Size = 2 },
-        [Mnemonic.Insd] = Of(CpuEventKind.StringIo) with { Size = 4 },
-        [Mnemonic.Outsb] = Of(CpuEventKind.StringIo) with { Size = 1, IsWrite = true },
-        [Mnemonic.Outsw] = Of(CpuEventKind.StringIo) with { Size = 2, IsWrite = true },
-        [Mnemonic.Outsd] = Of(CpuEventKind.StringIo) with { Size = 4, IsWrite = true },
+        [Mnemonic.In] = Of(CpuEventKind.PortIo) with { Port = new PortIoExit(0, 1, false, 0, false) },
+        [Mnemonic.Out] = Of(CpuEventKind.PortIo) with { Port = new PortIoExit(0, 1, true, 0, false) },
+        [Mnemonic.Insb] = Of(CpuEventKind.StringIo) with { Port = new PortIoExit(0, 1, false, 0, true) },
+        [Mnemonic.Insw] = Of(CpuEventKind.StringIo) with { Port = new PortIoExit(0, 2, false, 0, true) },
+        [Mnemonic.Insd] = Of(CpuEventKind.StringIo) with { Port = new PortIoExit(0, 4, false, 0, true) },
+        [Mnemonic.Outsb] = Of(CpuEventKind.StringIo) with { Port = new PortIoExit(0, 1, true, 0, true) },
+        [Mnemonic.Outsw] = Of(CpuEventKind.StringIo) with { Port = new PortIoExit(0, 2, true, 0, true) },
+        [Mnemonic.Outsd] = Of(CpuEventKind.StringIo) with { Port = new PortIoExit(0, 4, true, 0, true) },
         [Mnemonic.Invlpg] = Of(CpuEventKind.Invlpg),
         [Mnemonic.Clts] = Of(CpuEventKind.Clts),
         [Mnemonic.Lmsw] = Of(CpuEventKind.Lmsw) with { Value = 15 },

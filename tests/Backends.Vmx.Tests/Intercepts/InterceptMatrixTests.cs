@@ -1,6 +1,7 @@
 using Hv.Backends.Vmx.Silicon;
 using Hv.Backends.Vmx.Silicon.Exit;
 using Hv.Backends.Vmx.Silicon.Fields;
+using Hv.Core.Exits;
 using Hv.Core.Memory;
 using Hv.Cpu.Virtualization;
 using static Hv.Backends.Vmx.Silicon.Fields.VmcsField;
@@ -127,11 +128,11 @@ public sealed class InterceptMatrixTests : IDisposable
         _vmcs.Write(PrimaryControls, (1u << 24) | (1u << 25));
         _vmcs.Write(IoBitmapA, _memory.AllocatePage());
         _vmcs.Write(IoBitmapB, _memory.AllocatePage());
-        var e = new CpuEvent { Kind = CpuEventKind.PortIo, Index = 0x3F8, Size = 1 };
+        var e = new CpuEvent { Kind = CpuEventKind.PortIo, Port = new PortIoExit(0x3F8, 1, false, 0, false) };
         Assert.Null(Ask(e));
         _memory.Page(_vmcs[IoBitmapA])[0x7F] = 1;
         Assert.Equal(VmxExitReason.IoInstruction, Ask(e));
-        Assert.Null(Ask(e with { Index = 0x83F8 }));
+        Assert.Null(Ask(e with { Port = new PortIoExit(0x83F8, 1, false, 0, false) }));
     }
 
     [Theory]

@@ -4,6 +4,7 @@ using Hv.Backends.Vmx.Silicon.Fields;
 using Hv.Backends.Vmx.Silicon.Translation;
 using Hv.Cpu.Virtualization;
 using static Hv.Backends.Vmx.Silicon.Fields.VmcsField;
+using PortIoExit = Hv.Core.Exits.PortIoExit;
 
 namespace Hv.Backends.Vmx.Tests.Silicon;
 
@@ -45,9 +46,7 @@ public sealed class ExitRecorderTests
         var e = new CpuEvent
         {
             Kind = isString ? CpuEventKind.StringIo : CpuEventKind.PortIo,
-            Index = port,
-            Size = (byte)size,
-            IsWrite = isWrite,
+            Port = new PortIoExit((ushort)port, (byte)size, isWrite, 0, isString),
             IsRep = isRep,
             IsImmediate = isImmediate,
             AddressSize = 8,
@@ -65,7 +64,7 @@ public sealed class ExitRecorderTests
         Record(VmxExitReason.IoInstruction, new CpuEvent
         {
             Kind = CpuEventKind.StringIo,
-            Size = 1,
+            Port = new PortIoExit(0, 1, false, 0, true),
             AddressSize = (byte)addressSize,
             Segment = (byte)segment,
             Address = 0x1234

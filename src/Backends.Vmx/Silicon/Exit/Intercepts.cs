@@ -92,7 +92,7 @@ public static class Intercepts
     {
         if (!Has(vmcs, Primary.UseIoBitmaps))
             return Has(vmcs, Primary.UnconditionalIoExiting);
-        return BitmapLookup.PortExits(memory.Page(vmcs[VmcsField.IoBitmapA]), memory.Page(vmcs[VmcsField.IoBitmapB]), (ushort)e.Index, e.Size);
+        return BitmapLookup.PortExits(memory.Page(vmcs[VmcsField.IoBitmapA]), memory.Page(vmcs[VmcsField.IoBitmapB]), e.Port.Port, e.Port.Size);
     }
 
     private static bool CrReadExits(Vmcs vmcs, uint register) => register switch

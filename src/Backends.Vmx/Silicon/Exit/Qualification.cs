@@ -17,8 +17,8 @@ public static class Qualification
 
     /// <summary>For I/O instructions (SDM 3C table 28-5).</summary>
     public static ulong Io(in CpuEvent e) =>
-        (ulong)(e.Size - 1u) | (e.IsWrite ? 0 : IoIn) | (e.Kind == CpuEventKind.StringIo ? IoString : 0) | (e.IsRep ? IoRep : 0)
-        | (e.IsImmediate ? IoImmediate : 0) | ((ulong)(ushort)e.Index << 16);
+        (ulong)(e.Port.Size - 1u) | (e.Port.IsWrite ? 0 : IoIn) | (e.Kind == CpuEventKind.StringIo ? IoString : 0) | (e.IsRep ? IoRep : 0)
+        | (e.IsImmediate ? IoImmediate : 0) | ((ulong)e.Port.Port << 16);
 
     /// <summary>Instruction information for INS and OUTS (SDM 3C table 28-8): address size 9:7, segment 17:15.</summary>
     public static uint StringIo(in CpuEvent e) => ((uint)BitOperations.Log2(e.AddressSize) - 1) << 7 | ((uint)e.Segment << 15);
