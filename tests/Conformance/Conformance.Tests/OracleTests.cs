@@ -105,6 +105,15 @@ public sealed class OracleTests
     }
 
     [Fact]
+    public void A_new_oracle_has_empty_pages()
+    {
+        Native.Require();
+        using var native = new NativeOracle();
+        foreach (byte[] pages in (byte[][])[native.Code.ToArray(), native.WritableCode.ToArray(), native.Data.ToArray()])
+            Assert.DoesNotContain(pages, b => b != 0);
+    }
+
+    [Fact]
     public void Workers_that_die_of_each_case_end_the_campaign()
     {
         Native.Require();

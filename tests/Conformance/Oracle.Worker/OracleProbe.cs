@@ -33,11 +33,14 @@ internal static class OracleProbe
         };
         if (!Enters(oracle, found, 64))
             throw Failed(oracle, "does not run a NOP of 64-bit code that IRETQ enters");
-        return found with
+        found = found with
         {
             NoCode32 = found.NoCode32 ?? (Enters(oracle, found, 32) ? null : "the worker dies when it enters it"),
             NoCode16 = found.NoCode16 ?? (Enters(oracle, found, 16) ? null : "the worker dies when it enters it"),
         };
+        // A case may read the code pages, and hv's are empty.
+        oracle.Code.Clear();
+        return found;
     }
 
     private static HashSet<ushort> MissingSelectors(NativeOracle oracle)

@@ -8,6 +8,12 @@ namespace Hv.Conformance.Campaigns.Forms;
 /// <summary>Where both makers' processors do otherwise than hv, or the method does.</summary>
 internal static class BothMakersDifferences
 {
+    /// <summary>Counted by a second run, and not by a look at the case.</summary>
+    public static VendorDifference Unsteady { get; } = new(Maker.Any, "a result that silicon does not give twice",
+        "another result when the same batch runs again, #UD of a defined instruction for one", "the same result both times",
+        "a matter of the machine's hypervisor, not of the processor",
+        (CodeSlot _, in CaseRecord _, in CaseRecord _, in CaseRecord _) => false);
+
     /// <summary>The rows.</summary>
     public static IReadOnlyList<VendorDifference> All { get; } =
     [
@@ -58,5 +64,6 @@ internal static class BothMakersDifferences
             "Linux arch/x86/entry/vdso/vma.c: not a property of the processor",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.Mnemonic == Mnemonic.Lsl
                 && silicon.Vector == ours.Vector && silicon.Rflags == ours.Rflags),
+        Unsteady,
     ];
 }

@@ -34,6 +34,9 @@ public static class VendorDifferences
         [.. AmdIntegerDifferences.All, .. AmdDifferences.All, .. AmdEncodingDifferences.All, .. AmdExtendedDifferences.All,
             .. IntelDifferences.All, .. BothMakersDifferences.All];
 
+    /// <summary>The row for results that silicon gives once and not again; see <see cref="CaseRunner"/>.</summary>
+    public static VendorDifference Unsteady => BothMakersDifferences.Unsteady;
+
     private static readonly VendorDifference[] _here = [.. All.Where(d => d.Maker is Maker.Any || d.Maker == HostProcessor.Maker())];
 
     /// <summary>The kind that a differing case is of, or null.</summary>

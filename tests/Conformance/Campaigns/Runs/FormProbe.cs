@@ -58,7 +58,7 @@ public static class FormProbe
 
     private static void Judge(CaseRunner runner, List<(Form Form, int First, int Count)> groups, Dictionary<Form, FormStatus> result)
     {
-        runner.Run(new Tally());
+        runner.Run(new Tally(), confirm: false);
         foreach ((Form form, int first, int count) in groups)
         {
             bool completes = false;
