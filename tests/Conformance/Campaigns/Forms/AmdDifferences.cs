@@ -55,10 +55,8 @@ internal static class AmdDifferences
                 && Untouched(slot, in input, in silicon)),
         new(Maker.Amd, "MOVS and CMPS both of whose operands fault", "the fault of the one it reads first",
             "the fault of the operand whose segment check fails", "SDM and APM fix no order of two operands",
-            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsStringInstruction
-                && silicon.Vector < 32 && ours.Vector < 32 && silicon.Rip == ours.Rip && Same(slot, in silicon, in ours, Parts.Fault)
-                && slot.Instruction.Mnemonic is Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsd or Mnemonic.Movsq
-                    or Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd or Mnemonic.Cmpsq),
+            (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => FaultsInTwoOperands(slot, in silicon, in ours)
+                && Same(slot, in silicon, in ours, Parts.Fault)),
         new(Maker.Amd, "LOCK MOV to or from CR0", "means CR8 (AltMovCr8): #GP at CPL 3", "#UD",
             "SDM 2B MOV (control registers): LOCK is #UD; APM 3 MOV CRn: LOCK MOV CR0 is MOV CR8",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours) => slot.Instruction.IsInvalid

@@ -37,8 +37,8 @@ internal static class AmdIntegerDifferences
             "the registers keep their upper halves", "the registers are zero-extended",
             "SDM 1 3.4.1.1 and APM 1 3.1.2: 32-bit results are zero-extended; not said for registers that are not changed",
             (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours) => slot.Mode == CodeMode.Bits64 && slot.Repeats
-                && Same(slot, in silicon, in ours, Parts.Registers) && SameRegisters(in silicon, in ours, uint.MaxValue)
-                && SameRegisters(in silicon, in input, ulong.MaxValue)),
+                && Same(slot, in silicon, in ours, Parts.Registers | (FaultsInTwoOperands(slot, in silicon, in ours) ? Parts.Fault : Parts.None))
+                && SameRegisters(in silicon, in ours, uint.MaxValue) && SameRegisters(in silicon, in input, ulong.MaxValue)),
         new(Maker.Amd, "REP SCAS and REP CMPS that fault after some iterations", "the flags are those of the last iteration",
             "the flags are those from before the instruction",
             "SDM 2B REP: a fault of CMPS or SCAS restores EFLAGS to the state before the instruction; APM 3 REPx does not say so",

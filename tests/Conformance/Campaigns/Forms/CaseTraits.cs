@@ -41,6 +41,12 @@ internal static class CaseTraits
         return true;
     }
 
+    /// <summary>Whether MOVS or CMPS, of whose two operands either may fault first, has faulted on both sides.</summary>
+    public static bool FaultsInTwoOperands(CodeSlot slot, in CaseRecord silicon, in CaseRecord ours) =>
+        slot.Instruction.IsStringInstruction && silicon.Vector < 32 && ours.Vector < 32 && silicon.Rip == ours.Rip
+            && slot.Instruction.Mnemonic is Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsd or Mnemonic.Movsq
+                or Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd or Mnemonic.Cmpsq;
+
     /// <summary>RETF or IRET.</summary>
     public static bool IsFarReturn(CodeSlot slot) => slot.Instruction.Mnemonic is Mnemonic.Retf or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq;
 
