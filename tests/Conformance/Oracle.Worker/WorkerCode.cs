@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Text;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -25,21 +23,9 @@ internal sealed class WorkerCode
     private const ulong ArchSetGs = 0x1001, ArchSetFs = 0x1002;
     private const ulong TopOfUserSpace = 0x7FFF_FFFF_F000;
 
-    /// <summary>SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER.</summary>
-    private const ulong SignalFlags = 4 | 0x0400_0000 | 0x0800_0000 | 0x4000_0000;
-
-    // Flags of struct user_desc: contents in bits 2:1; 32 bits wide and a limit in pages.
-    private const uint CodeContents = 2 << 1, Flat = 1 | 1 << 4, UseableBit = 1 << 6;
-
     // Linux ucontext_t (arch/x86/include/uapi/asm/sigcontext.h): 23 general registers from byte 40, then the pointer to the saved x87/SSE/AVX state.
     private const int ContextRegisters = 40, ContextRip = 16, ContextFlags = 17, ContextError = 19, ContextTrap = 20, ContextCr2 = 22,
         ContextState = 23;
-
-    // Constants after WorkerLayout.Constants.
-    private const uint PathConstant = WorkerLayout.Constants, SignalStackConstant = PathConstant + 0x200, ActionConstant = PathConstant + 0x220;
-    private const uint CodeDescriptorConstant = PathConstant + 0x240, DataDescriptorConstant = PathConstant + 0x250;
-    private const uint ExtraDescriptorConstant = PathConstant + 0x2D0, OtherDescriptorConstant = PathConstant + 0x2E0;
-    private const uint FilterHeaderConstant = PathConstant + 0x260, FilterConstant = PathConstant + 0x270;
 
     /// <summary>The registers' places in ucontext_t by their encoding (RAX RCX RDX RBX RSP RBP RSI RDI R8..R15).</summary>
     private static readonly int[] _contextOrder = [13, 14, 12, 11, 15, 10, 9, 8, 0, 1, 2, 3, 4, 5, 6, 7];
@@ -70,34 +56,8 @@ internal sealed class WorkerCode
     /// <param name="fsGsBase">Whether the kernel keeps what WRFSBASE and WRGSBASE write.</param>
     public static byte[] BuildExecutable(string sharedPath, bool avx, bool fsGsBase)
     {
-        byte[] data = new byte[OracleMap.PageSize];
-        Encoding.UTF8.GetBytes(sharedPath).CopyTo(Constant(data, PathConstant));
-        Span<byte> stack = Constant(data, SignalStackConstant);
-        BinaryPrimitives.WriteUInt64LittleEndian(stack, WorkerLayout.Stacks + WorkerLayout.StackSize);
-        BinaryPrimitives.WriteUInt64LittleEndian(stack[16..], WorkerLayout.SignalStackSize);
-        BinaryPrimitives.WriteUInt64LittleEndian(Constant(data, ActionConstant)[8..], SignalFlags);
-        Descriptor(Constant(data, CodeDescriptorConstant), 0, OracleMap.Code, CodeContents);
-        Descriptor(Constant(data, DataDescriptorConstant), 1, OracleMap.Data, 0);
-        Descriptor(Constant(data, ExtraDescriptorConstant), 2, 0, Flat);
-        Descriptor(Constant(data, OtherDescriptorConstant), 3, 0, Flat);
-        BinaryPrimitives.WriteInt32LittleEndian(Constant(data, WorkerLayout.StateSize), avx ? ExtendedState.Size : ExtendedState.LegacySize);
-        BinaryPrimitives.WriteInt32LittleEndian(Constant(data, WorkerLayout.HasFsGsBase), fsGsBase ? 1 : 0);
-        Span<byte> filter = Constant(data, FilterHeaderConstant);
-        BinaryPrimitives.WriteUInt16LittleEndian(filter, SyscallFilter.Count);
-        BinaryPrimitives.WriteUInt64LittleEndian(filter[8..], FilterConstant);
-        SyscallFilter.Write(Constant(data, FilterConstant));
+        byte[] data = WorkerData.Build(sharedPath, avx, fsGsBase);
         return ElfImage.Build(Assembled.Value.Text, WorkerLayout.Text, data, WorkerLayout.Save);
-    }
-
-    private static Span<byte> Constant(byte[] data, uint address) => data.AsSpan((int)(address - WorkerLayout.Save));
-
-    /// <summary>Linux struct user_desc (arch/x86/include/uapi/asm/ldt.h): a segment of 64 KiB, or of 4 GiB when it is flat.</summary>
-    private static void Descriptor(Span<byte> d, uint entry, uint segmentBase, uint attributes)
-    {
-        BinaryPrimitives.WriteUInt32LittleEndian(d, entry);
-        BinaryPrimitives.WriteUInt32LittleEndian(d[4..], segmentBase);
-        BinaryPrimitives.WriteUInt32LittleEndian(d[8..], attributes == Flat ? 0xF_FFFF : 0xFFFFu);
-        BinaryPrimitives.WriteUInt32LittleEndian(d[12..], attributes | UseableBit);
     }
 
     private static (byte[] Text, uint Capture) Assemble()
@@ -119,7 +79,7 @@ internal sealed class WorkerCode
 
     private void EmitStart()
     {
-        Call(SysOpen, PathConstant, 2, 0);
+        Call(SysOpen, WorkerData.Path, 2, 0);
         _c.mov(r12, rax);
         Map(OracleMap.Code, OracleMap.CodeSize, ProtRead | ProtExec, WorkerLayout.CodeOffset);
         Map(OracleMap.WritableCode, OracleMap.WritableCodeSize, ProtRead | ProtWrite | ProtExec, WorkerLayout.WritableCodeOffset);
@@ -138,26 +98,26 @@ internal sealed class WorkerCode
         const ulong End = WorkerLayout.Mailbox + (((ulong)WorkerLayout.MailboxSize + OracleMap.PageSize - 1) & ~(ulong)(OracleMap.PageSize - 1));
         Call(SysMunmap, End, TopOfUserSpace - End);
 
-        Call(SysSigaltstack, SignalStackConstant, 0);
+        Call(SysSigaltstack, WorkerData.SignalStack, 0);
         _c.lea(rax, __[_handler]);
-        _c.mov(__qword_ptr[ActionConstant], rax);
-        _c.mov(__qword_ptr[ActionConstant + 16], rax);
+        _c.mov(__qword_ptr[WorkerData.Action], rax);
+        _c.mov(__qword_ptr[WorkerData.Action + 16], rax);
         foreach (int signal in (int[])[4, 5, 7, 8, 11, 31])   // ILL TRAP BUS FPE SEGV SYS
         {
             _c.mov(r10d, 8);
-            Call(SysSigaction, (ulong)signal, ActionConstant, 0);
+            Call(SysSigaction, (ulong)signal, WorkerData.Action, 0);
         }
 
         // A kernel without 16-bit segments refuses these; OracleProbe finds out what there is.
-        Call(SysModifyLdt, check: false, 1, CodeDescriptorConstant, 16);
-        Call(SysModifyLdt, check: false, 1, DataDescriptorConstant, 16);
-        Call(SysModifyLdt, check: false, 1, ExtraDescriptorConstant, 16);
-        Call(SysModifyLdt, check: false, 1, OtherDescriptorConstant, 16);
+        Call(SysModifyLdt, check: false, 1, WorkerData.CodeDescriptor, 16);
+        Call(SysModifyLdt, check: false, 1, WorkerData.DataDescriptor, 16);
+        Call(SysModifyLdt, check: false, 1, WorkerData.ExtraDescriptor, 16);
+        Call(SysModifyLdt, check: false, 1, WorkerData.OtherDescriptor, 16);
 
         _c.xor(r10d, r10d);
         _c.xor(r8d, r8d);
         Call(SysPrctl, 38, 1, 0);   // PR_SET_NO_NEW_PRIVS
-        Call(SysSeccomp, 1, 0, FilterHeaderConstant);
+        Call(SysSeccomp, 1, 0, WorkerData.FilterHeader);
     }
 
     /// <summary>Waits for a byte on standard input, runs the batch in the mailbox, answers with the byte on standard output.</summary>
