@@ -290,6 +290,24 @@ public abstract class BudgetContract(BackendUnderTest subject) : ContractTest(su
         Assert.Equal(ExitReason.Halt, run.Run().Reason);
     }
 
+    /// <summary>An instruction that faults is not counted, the delivery of its exception is one: also where the fault is found only after the exit was
+    /// offered, as that of a reserved bit of EFER (SDM 4, table 2-2) is.</summary>
+    [Fact]
+    public void A_wrmsr_that_faults_is_not_counted_and_its_delivery_is()
+    {
+        using VcpuHarness run = Start(GuestImage.Of(CodeMode.Long64, c =>
+        {
+            c.mov(ecx, 0xC000_0080);
+            c.mov(eax, 2);
+            c.xor(edx, edx);
+            c.wrmsr();
+            c.hlt();
+        }).WithCode(GuestLayout.SecondCode, c => c.@out(0x10, al)).With(GuestLayout.Idt + 13 * 16, 0x0000_8E00_0008_0000 | GuestLayout.SecondCode),
+            BackendCapabilities.GuestExceptions | BackendCapabilities.Deterministic);
+        Assert.Equal(GuestLayout.SecondCode, run.Expect(ExitReason.PortIo).Rip);
+        Assert.Equal(4UL, run.Vcpu.InstructionsRetired);
+    }
+
     private sealed class Sink(Func<VmExit, bool> answer) : IExitSink
     {
         public bool OnExit(in VmExit exit) => answer(exit);
