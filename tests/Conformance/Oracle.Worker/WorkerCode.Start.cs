@@ -43,6 +43,13 @@ internal sealed partial class WorkerCode
             Call(SysSigaction, (ulong)signal, WorkerData.Action, 0);
         }
 
+        // Ctrl-C and timeout(1) signal the whole process group: the campaign ends with its results, and the worker with its campaign.
+        foreach (int signal in (int[])[2, 15])   // INT TERM
+        {
+            _c.mov(r10d, 8);
+            Call(SysSigaction, (ulong)signal, WorkerData.Ignored, 0);
+        }
+
         // A kernel without 16-bit segments refuses these; OracleProbe finds out what there is.
         Call(SysModifyLdt, check: false, 1, WorkerData.CodeDescriptor, 16);
         Call(SysModifyLdt, check: false, 1, WorkerData.DataDescriptor, 16);

@@ -12,6 +12,9 @@ internal static class WorkerData
     /// <summary>Addresses of the stack_t, the struct sigaction and the two filter structures.</summary>
     public const uint SignalStack = Path + 0x200, Action = Path + 0x220, FilterHeader = Path + 0x260, Filter = Path + 0x270;
 
+    /// <summary>The address of the struct sigaction of a signal that is ignored.</summary>
+    public const uint Ignored = Path + 0x300;
+
     /// <summary>Addresses of struct user_desc, one for each entry of the LDT.</summary>
     public const uint CodeDescriptor = Path + 0x240, DataDescriptor = Path + 0x250, ExtraDescriptor = Path + 0x2D0, OtherDescriptor = Path + 0x2E0;
 
@@ -33,6 +36,7 @@ internal static class WorkerData
         BinaryPrimitives.WriteUInt64LittleEndian(stack, WorkerLayout.Stacks + WorkerLayout.StackSize);
         BinaryPrimitives.WriteUInt64LittleEndian(stack[16..], WorkerLayout.SignalStackSize);
         BinaryPrimitives.WriteUInt64LittleEndian(At(data, Action)[8..], SignalFlags);
+        BinaryPrimitives.WriteUInt64LittleEndian(At(data, Ignored), 1);   // SIG_IGN
         Describe(At(data, CodeDescriptor), 0, OracleMap.Code, CodeContents);
         Describe(At(data, DataDescriptor), 1, OracleMap.Data, 0);
         Describe(At(data, ExtraDescriptor), 2, 0, Flat);
