@@ -32,32 +32,42 @@ internal sealed class EmulatedExitCapture : IExitCapture<EmulatedExit>
             return;
         }
 
-        var code = new RawExit((ulong)e.Kind, e.Index, e.Value);
+        VmExit.Plain(ExitReason.Unknown, site, new RawExit((ulong)e.Kind, e.Index, e.Value), out exit);
         switch (e.Kind)
         {
             case CpuEventKind.VendorInstruction when e.Instruction == VendorInstruction.HvExit:
-                VmExit.Plain(ExitReason.Hypercall, site, code, out exit);
-                return;
-            case CpuEventKind.GuestPhysicalAccess:
-                VmExit.FromMemory(site, code with { Info2 = e.Address }, MemoryOf(in e), out exit);
-                return;
-            case CpuEventKind.Rdmsr:
-                VmExit.FromMsrRead(site, code, e.Index, out exit);
-                return;
-            case CpuEventKind.Wrmsr:
-                VmExit.FromMsrWrite(site, code, e.Index, e.Value, out exit);
+                exit.Become(ExitReason.Hypercall);
                 return;
             case CpuEventKind.Cpuid:
-                VmExit.FromCpuid(site, code, (uint)raw.Registers.Rax, (uint)raw.Registers.Rcx, out exit);
+                exit.BecomeCpuid((uint)raw.Registers.Rax, (uint)raw.Registers.Rcx);
                 return;
-            case CpuEventKind.Exception:
-                VmExit.FromException(site, code, new ExceptionExit((byte)e.Index, e.HasErrorCode, (uint)e.Value, e.Address), out exit);
+            case CpuEventKind.Rdmsr:
+                exit.BecomeMsrRead(e.Index);
                 return;
-            case CpuEventKind.InterruptWindow:
-                VmExit.Plain(ExitReason.InterruptWindow, site, code, out exit);
+            case CpuEventKind.Wrmsr:
+                exit.BecomeMsrWrite(e.Index, e.Value);
                 return;
             default:
-                VmExit.Plain(ExitReason.Unknown, site, code, out exit);
+                CaptureRare(in e, ref exit);
+                return;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void CaptureRare(in CpuEvent e, ref VmExit exit)
+    {
+        // Taken from the exit again, so that where it is made its site need not lie in memory.
+        var site = new ExitSite(exit.Rip, exit.InstructionLength, exit.Mode, exit.Cpl);
+        switch (e.Kind)
+        {
+            case CpuEventKind.GuestPhysicalAccess:
+                VmExit.FromMemory(site, new RawExit((ulong)e.Kind, e.Index, e.Address), MemoryOf(in e), out exit);
+                return;
+            case CpuEventKind.Exception:
+                VmExit.FromException(site, exit.Raw, new ExceptionExit((byte)e.Index, e.HasErrorCode, (uint)e.Value, e.Address), out exit);
+                return;
+            case CpuEventKind.InterruptWindow:
+                exit.Become(ExitReason.InterruptWindow);
                 return;
         }
     }

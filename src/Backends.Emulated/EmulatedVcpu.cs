@@ -85,17 +85,26 @@ internal sealed class EmulatedVcpu : IVcpu
     }
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Complete(ExitCompletion completion)
     {
-        bool hasValue = completion.Kind == CompletionKind.RetireWith;
+        CpuEventKind kind = _processor.Event.Kind;
         if (completion.Kind == CompletionKind.Fault)
+        {
             Inject(completion);
-        else if (_processor.Event.Kind == CpuEventKind.VendorInstruction)
-            RetireCall(hasValue, completion.Value);
-        else if (_processor.Event.Kind == CpuEventKind.PortIo)
-            PortCompletion.Complete(_processor, completion.Value);
-        else
-            Retire(hasValue, completion.Value);
+            return;
+        }
+
+        if (kind == CpuEventKind.PortIo)
+            PortCompletion.Put(_processor, completion.Value);
+        else if (kind is CpuEventKind.StringIo or CpuEventKind.GuestPhysicalAccess or CpuEventKind.Exception)
+        {
+            Repeat(kind, completion.Value);
+            return;
+        }
+        else if (completion.Kind == CompletionKind.RetireWith)
+            PutResult(kind, completion.Value);
+        _processor.Retire();
     }
 
     /// <inheritdoc/>
@@ -145,30 +154,20 @@ internal sealed class EmulatedVcpu : IVcpu
         _processor.Deliver(new PendingEvent(PendingEventKind.Exception, fault.Vector, fault.HasErrorCode, fault.ErrorCode, fault.Address), 0);
     }
 
-    private void RetireCall(bool hasValue, ulong value)
+    private void PutResult(CpuEventKind kind, ulong value)
     {
-        if (hasValue)
+        if (kind == CpuEventKind.Rdmsr)
+            RegisterCompletion.PutPair(_processor, value);
+        else if (kind == CpuEventKind.VendorInstruction)
             _processor.State.Gpr.Rax = value;
-        _processor.Retire();
     }
 
-    private void Retire(bool hasValue, ulong value)
+    // The instruction is executed again: with this answer, so that it meets the same memory as any other access; or because the host has dealt with
+    // the cause of its exception.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Repeat(CpuEventKind kind, ulong value)
     {
-        switch (_processor.Event.Kind)
-        {
-            case CpuEventKind.StringIo or CpuEventKind.GuestPhysicalAccess:
-                // The instruction is executed again with this answer, so that it meets the same memory as any other access.
-                _processor.CompleteDeviceAccess(value);
-                break;
-            case CpuEventKind.Rdmsr when hasValue:
-                RegisterCompletion.Pair(_processor, value);
-                break;
-            case CpuEventKind.Exception:
-                // The host has dealt with the cause: the instruction runs again.
-                break;
-            default:
-                _processor.Retire();
-                break;
-        }
+        if (kind != CpuEventKind.Exception)
+            _processor.CompleteDeviceAccess(value);
     }
 }

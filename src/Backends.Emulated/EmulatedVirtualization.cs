@@ -19,15 +19,16 @@ internal struct EmulatedVirtualization(EmulatedVcpu vcpu) : IVirtualization
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly bool Intercepts(Processor processor, ref CpuEvent e) => (Always >> (int)e.Kind & 1) != 0 || Decide(in e);
-
-    private readonly bool Decide(ref readonly CpuEvent e) => e.Kind switch
+    public readonly bool Intercepts(Processor processor, ref CpuEvent e)
     {
-        CpuEventKind.VendorInstruction => e.Instruction == VendorInstruction.HvExit,
-        CpuEventKind.Rdmsr or CpuEventKind.Wrmsr => !ModelSpecificRegisters.Owns(e.Index),
-        CpuEventKind.Exception => (Exceptions >> (int)e.Index & 1) != 0,
-        _ => false,
-    };
+        CpuEventKind kind = e.Kind;
+        if ((Always >> (int)kind & 1) != 0)
+            return true;
+        if (kind is CpuEventKind.Rdmsr or CpuEventKind.Wrmsr)
+            return !ModelSpecificRegisters.Owns(e.Index);
+        return kind == CpuEventKind.VendorInstruction ? e.Instruction == VendorInstruction.HvExit
+            : kind == CpuEventKind.Exception && (Exceptions >> (int)e.Index & 1) != 0;
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -85,9 +85,11 @@ public abstract unsafe partial class Processor
     /// <summary>The instruction of <see cref="Event"/> is done: RIP moves past it, the interrupt shadow ends, it is counted. For native effects, and
     /// for backends that
     /// complete an intercepted event; its single-step trap then follows in the next run.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Retire() => RetireTo(TruncateRip(State.Gpr.Rip + Event.Length));
 
     /// <summary>As <see cref="Retire"/>, for a caller that knows where the next instruction is.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void RetireTo(ulong rip)
     {
         ref CpuState s = ref State;

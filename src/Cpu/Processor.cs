@@ -120,12 +120,20 @@ public abstract unsafe partial class Processor : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Leave(ref CpuState s, ref Op op, CpuEventKind kind)
     {
+        Describe(ref s, ref op, kind);
+        s.Attention |= Attention.Event | Attention.Placed;
+    }
+
+    /// <summary>As <see cref="Leave"/>, for a handler that ends with <see cref="Threading.Answer"/>: without <see cref="Attention.Event"/>, which that
+    /// sets where it is needed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Describe(ref CpuState s, ref Op op, CpuEventKind kind)
+    {
         // What offers an event ends its block, so that nothing but the instruction itself is given back.
         Debug.Assert(Threading.Left(ref s, ref op) == 1);
         Event = default;
         Event.Kind = kind;
         Event.Length = op.Length;
-        s.Attention |= Attention.Event | Attention.Placed;
         s.Gpr.Rip = s.BlockRip + op.RipDelta;
         s.Remaining++;
     }

@@ -75,7 +75,11 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
 
             RunBlocks(ref s);
             if (s.Attention == (Attention.Event | Attention.Placed))
+            {
+                s.Attention = Attention.None;
                 TryAnswer(ref s);
+            }
+
             if ((s.Attention & Attention.Left) != 0)
             {
                 s.Attention &= ~(Attention.Left | Attention.Placed);
@@ -88,8 +92,11 @@ public sealed class Processor<TVirtualization> : Processor where TVirtualization
     internal override bool TryAnswer(ref CpuState s)
     {
         if (IsAlone)
+        {
+            s.Attention |= Attention.Event | Attention.Placed;
             return false;
-        s.Attention = Attention.None;
+        }
+
         if (Offer(ref s))
         {
             if (!Virtualization.Answers(this))

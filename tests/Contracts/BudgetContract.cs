@@ -251,6 +251,42 @@ public abstract class BudgetContract(BackendUnderTest subject) : ContractTest(su
             Assert.Equal([2UL, 5, 8, 11, 14], seen.Select(s => s.Retired));
     }
 
+    /// <summary>A processor that goes on where it went after the last exit at this place must look whether the host has moved RIP.</summary>
+    [Fact]
+    public void The_guest_goes_on_where_the_host_that_answers_on_the_spot_puts_it()
+    {
+        using VcpuHarness run = Start(GuestImage.Of(CodeMode.Long64, c =>
+        {
+            var top = c.CreateLabel();
+            c.mov(ecx, 8);
+            c.Label(ref top);
+            c.@out(0x80, al);
+            c.dec(ecx);
+            c.jnz(top);
+            c.hlt();
+        }).WithCode(GuestLayout.SecondCode, c =>
+        {
+            c.@out(0x81, al);
+            c.hlt();
+        }), BackendCapabilities.Deterministic);
+        var ports = new List<ushort>();
+        var sink = new Sink(exit =>
+        {
+            ports.Add(exit.PortIo.Port);
+            run.Complete(ExitCompletion.Retire);
+            if (ports.Count == 5)
+                run.Registers.Rip = GuestLayout.SecondCode;
+            return true;
+        });
+        run.Vcpu.Sink = sink;
+        VmExit exit;
+        while ((exit = run.Run()).Reason == ExitReason.PortIo)
+            sink.OnExit(in exit);
+        run.Vcpu.Sink = null;
+        Assert.Equal(ExitReason.Halt, exit.Reason);
+        Assert.Equal(new ushort[] { 0x80, 0x80, 0x80, 0x80, 0x80, 0x81 }, ports);
+    }
+
     /// <summary>A handler that throws leaves the vCPU at the exit, with nothing of it done: the host can look, and the run that follows meets it
     /// again.</summary>
     [Fact]

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Hv.Core.Cpuid;
 
 /// <summary>What CPUID answers for one leaf and subleaf.</summary>
@@ -15,76 +17,68 @@ public readonly record struct CpuidEntry(uint Leaf, uint? Subleaf, CpuidResult R
 /// </summary>
 public sealed class CpuidTable
 {
-    private readonly ulong[] _keys;
-    private readonly CpuidResult[] _results;
-    private readonly bool[] _anySubleaf;
+    private const ulong LeafMask = 0xFFFF_FFFF_0000_0000;
+
+    // By key. The last one is of no leaf: under its mask no query is its key, and its answer is that of every absent leaf.
+    private readonly Row[] _rows;
+
+    // Where the last answer was found: guests ask for one leaf many times over. Any place is right, so that threads may race for it.
+    private int _last;
 
     /// <summary>Makes a table of <paramref name="entries"/>; a later row replaces an earlier one of the same leaf and subleaf. A leaf with any row
     /// that names a subleaf looks at ECX; its row without one is then subleaf 0.</summary>
     public CpuidTable(IEnumerable<CpuidEntry> entries)
     {
-        CpuidEntry[] rows = [.. entries];
-        Entries = rows;
+        CpuidEntry[] given = [.. entries];
+        Entries = given;
         // By hand: a sorted collection of these structs is some hundred methods for the compiler at each start (docs/adr/0062-lean-start.md).
-        ulong[] keys = new ulong[rows.Length];
-        var results = new CpuidResult[rows.Length];
+        var rows = new Row[given.Length + 1];
         int count = 0;
-        foreach (CpuidEntry row in rows)
+        foreach (CpuidEntry entry in given)
         {
-            ulong key = KeyOf(row.Leaf, row.Subleaf ?? 0);
+            ulong key = KeyOf(entry.Leaf, entry.Subleaf ?? 0);
             int at = 0;
-            while (at < count && keys[at] < key)
+            while (at < count && rows[at].Key < key)
                 at++;
-            if (at == count || keys[at] != key)
+            if (at == count || rows[at].Key != key)
             {
-                Array.Copy(keys, at, keys, at + 1, count - at);
-                Array.Copy(results, at, results, at + 1, count - at);
+                Array.Copy(rows, at, rows, at + 1, count - at);
                 count++;
             }
 
-            keys[at] = key;
-            results[at] = row.Result;
+            rows[at] = new Row(key, HasSubleaves(given, entry.Leaf) ? ulong.MaxValue : LeafMask, entry.Result);
         }
 
-        _keys = keys[..count];
-        _results = results[..count];
-        _anySubleaf = new bool[count];
-        for (int i = 0; i < count; i++)
-            _anySubleaf[i] = !HasSubleaves(rows, (uint)(keys[i] >> 32));
+        rows[count] = new Row(ulong.MaxValue, 0, default);
+        _rows = rows[..(count + 1)];
     }
 
     /// <summary>The rows, in the order given.</summary>
     public IReadOnlyList<CpuidEntry> Entries { get; }
 
     /// <summary>The answer to a query; zeros where there is no row.</summary>
-    public CpuidResult Query(uint leaf, uint subleaf)
+    public CpuidResult Query(uint leaf, uint subleaf) => Find(leaf, subleaf);
+
+    /// <summary>As <see cref="Query(uint, uint)"/>, where the answer is kept.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal ref readonly CpuidResult Find(uint leaf, uint subleaf)
     {
         ulong key = KeyOf(leaf, subleaf);
-        ulong[] keys = _keys;
-        int low = 0, high = keys.Length;
-        while (low < high)
-        {
-            int middle = (int)((uint)(low + high) >> 1);
-            if (keys[middle] <= key)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-
-        int row = low - 1;
-        bool found = row >= 0 && (keys[row] == key || (keys[row] >> 32 == leaf && _anySubleaf[row]));
-        return found ? _results[row] : default;
+        ref readonly Row row = ref _rows[_last];
+        if (!row.Answers(key))
+            row = ref Search(key);
+        return ref row.Result;
     }
 
-    /// <summary>Whether the answer to a leaf follows CR4 or XCR0.</summary>
-    public static bool FollowsControls(uint leaf) => leaf is 1 or 0xD;
+    /// <summary>Whether the answer to a leaf follows the vCPU, its CR4 or its XCR0.</summary>
+    internal static bool FollowsVcpu(uint leaf) => leaf is 1 or 0xD;
 
     /// <summary>As <see cref="Query(uint, uint)"/>, with what differs between the vCPUs of a machine (SDM 2A CPUID): leaf 1 EBX[31:24], the initial
     /// APIC ID, is the vCPU's index; leaf 1 ECX[27] is CR4.OSXSAVE; leaf 0xD EBX is the size of the area for the state that XCR0 enables.</summary>
     /// <param name="leaf">EAX of the query.</param>
     /// <param name="subleaf">ECX of the query.</param>
     /// <param name="vcpu">The vCPU's index.</param>
-    /// <param name="cr4">The vCPU's CR4; any value where the leaf does not follow it (<see cref="FollowsControls"/>).</param>
+    /// <param name="cr4">The vCPU's CR4; any value where the leaf does not follow it (<see cref="FollowsVcpu"/>).</param>
     /// <param name="xcr0">The vCPU's XCR0; likewise.</param>
     public CpuidResult Query(uint leaf, uint subleaf, int vcpu, ulong cr4, ulong xcr0)
     {
@@ -102,16 +96,48 @@ public sealed class CpuidTable
         return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private ref readonly Row Search(ulong key)
+    {
+        Row[] rows = _rows;
+        int absent = rows.Length - 1, low = 0, high = absent;
+        while (low < high)
+        {
+            int middle = (int)((uint)(low + high) >> 1);
+            if (rows[middle].Key <= key)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        if (low == 0 || !rows[low - 1].Answers(key))
+            return ref rows[absent];
+        _last = low - 1;
+        return ref rows[low - 1];
+    }
+
     private static ulong KeyOf(uint leaf, uint subleaf) => ((ulong)leaf << 32) | subleaf;
 
-    private static bool HasSubleaves(CpuidEntry[] rows, uint leaf)
+    private static bool HasSubleaves(CpuidEntry[] entries, uint leaf)
     {
-        foreach (CpuidEntry row in rows)
+        foreach (CpuidEntry entry in entries)
         {
-            if (row.Leaf == leaf && row.Subleaf is not null)
+            if (entry.Leaf == leaf && entry.Subleaf is not null)
                 return true;
         }
 
         return false;
+    }
+
+    /// <summary>An answer and what it answers.</summary>
+    /// <param name="key">The leaf above the subleaf.</param>
+    /// <param name="mask">What of a query is looked at; 0 where it answers none.</param>
+    /// <param name="result">The answer.</param>
+    private readonly struct Row(ulong key, ulong mask, CpuidResult result)
+    {
+        public readonly ulong Key = key, Mask = mask;
+        public readonly CpuidResult Result = result;
+
+        public bool Answers(ulong query) => (query & Mask) == Key;
     }
 }

@@ -52,9 +52,22 @@ public readonly record struct MemoryExit(Gpa Address, byte Size, bool IsWrite, b
 public readonly record struct MsrExit(uint Index, ulong Value);
 
 /// <summary>A CPUID query.</summary>
-/// <param name="Leaf">EAX.</param>
-/// <param name="Subleaf">ECX.</param>
-public readonly record struct CpuidExit(uint Leaf, uint Subleaf);
+public readonly record struct CpuidExit
+{
+    // One word, for the reason of PortIoExit.
+    private readonly ulong _word;
+
+    /// <summary>Makes one.</summary>
+    /// <param name="leaf">See <see cref="Leaf"/>.</param>
+    /// <param name="subleaf">See <see cref="Subleaf"/>.</param>
+    public CpuidExit(uint leaf, uint subleaf) => _word = (ulong)leaf << 32 | subleaf;
+
+    /// <summary>EAX.</summary>
+    public uint Leaf => (uint)(_word >> 32);
+
+    /// <summary>ECX.</summary>
+    public uint Subleaf => (uint)_word;
+}
 
 /// <summary>An intercepted exception.</summary>
 /// <param name="Vector">0..31.</param>

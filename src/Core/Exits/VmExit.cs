@@ -94,24 +94,24 @@ public struct VmExit
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void FromMsrRead(in ExitSite site, in RawExit raw, uint index, out VmExit exit)
     {
-        Plain(ExitReason.MsrRead, site, raw, out exit);
-        exit._msr = new MsrExit(index, 0);
+        Plain(ExitReason.Unknown, site, raw, out exit);
+        exit.BecomeMsrRead(index);
     }
 
     /// <summary>An exit by WRMSR.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void FromMsrWrite(in ExitSite site, in RawExit raw, uint index, ulong value, out VmExit exit)
     {
-        Plain(ExitReason.MsrWrite, site, raw, out exit);
-        exit._msr = new MsrExit(index, value);
+        Plain(ExitReason.Unknown, site, raw, out exit);
+        exit.BecomeMsrWrite(index, value);
     }
 
     /// <summary>An exit by CPUID.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void FromCpuid(in ExitSite site, in RawExit raw, uint leaf, uint subleaf, out VmExit exit)
     {
-        Plain(ExitReason.Cpuid, site, raw, out exit);
-        exit._cpuid = new CpuidExit(leaf, subleaf);
+        Plain(ExitReason.Unknown, site, raw, out exit);
+        exit.BecomeCpuid(leaf, subleaf);
     }
 
     /// <summary>An exit by an intercepted exception.</summary>
@@ -120,6 +120,34 @@ public struct VmExit
     {
         Plain(ExitReason.Exception, site, raw, out exit);
         exit._exception = payload;
+    }
+
+    /// <summary>Gives an exit that was made as <see cref="ExitReason.Unknown"/> its reason, one without a payload. A capture that tells the reason last
+    /// has nothing to keep meanwhile.</summary>
+    public void Become(ExitReason reason) => Reason = reason;
+
+    /// <summary>As <see cref="Become"/>, to an exit by RDMSR.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void BecomeMsrRead(uint index)
+    {
+        Reason = ExitReason.MsrRead;
+        _msr = new MsrExit(index, 0);
+    }
+
+    /// <summary>As <see cref="Become"/>, to an exit by WRMSR.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void BecomeMsrWrite(uint index, ulong value)
+    {
+        Reason = ExitReason.MsrWrite;
+        _msr = new MsrExit(index, value);
+    }
+
+    /// <summary>As <see cref="Become"/>, to an exit by CPUID.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void BecomeCpuid(uint leaf, uint subleaf)
+    {
+        Reason = ExitReason.Cpuid;
+        _cpuid = new CpuidExit(leaf, subleaf);
     }
 }
 

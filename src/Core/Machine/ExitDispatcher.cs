@@ -14,30 +14,55 @@ internal sealed class ExitDispatcher(
     IBackend backend, HypercallTable hypercalls, MsrDispatcher msrs, PortDispatcher ports, MemoryDispatcher memory, CpuidTable cpuid,
     bool allowUserHypercalls)
 {
-    /// <summary>Answers <paramref name="exit"/>.</summary>
+    /// <summary>Answers <paramref name="exit"/>. Inlined where it is called, as is what it calls for the exits of every day: each call on the way is a
+    /// tenth of such an exit.</summary>
     /// <returns>Whether the vCPU goes on with its slice.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Dispatch(VirtualCpu vcpu, in VmExit exit, RunSession session)
+    {
+        IVcpu processor = vcpu.Processor;
+        ExitCompletion completion;
+        switch (exit.Reason)
+        {
+            case ExitReason.Hypercall:
+                HypercallArguments arguments =
+                    HypercallArguments.From(in processor.RegistersButFlags, (exit.Mode & GuestMode.LongModeActive) != 0);
+                HypercallOutcome outcome = Invoke(vcpu, exit.Cpl, in arguments);
+                if (outcome.Kind != HypercallOutcomeKind.Return)
+                    return Divert(vcpu, in exit, in arguments, outcome, session);
+                completion = ExitCompletion.RetireWith(arguments.Fit(outcome.Value));
+                break;
+            case ExitReason.PortIo:
+                completion = ports.Dispatch(vcpu, exit.PortIo);
+                break;
+            case ExitReason.MsrRead:
+                completion = msrs.Read(vcpu, exit.Msr.Index);
+                break;
+            case ExitReason.MsrWrite:
+                completion = msrs.Write(vcpu, exit.Msr.Index, exit.Msr.Value);
+                break;
+            case ExitReason.Cpuid:
+                Cpuid(processor, vcpu.Index, exit.Cpuid);
+                completion = ExitCompletion.Retire;
+                break;
+            case ExitReason.MemoryAccess:
+                completion = memory.Dispatch(vcpu, exit.Memory);
+                break;
+            default:
+                return DispatchRare(vcpu, in exit, session);
+        }
+
+        // The one place where they end, so that the compiler inlines the backend's part once.
+        processor.Complete(completion);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool DispatchRare(VirtualCpu vcpu, in VmExit exit, RunSession session)
     {
         IVcpu processor = vcpu.Processor;
         switch (exit.Reason)
         {
-            case ExitReason.Hypercall:
-                return Hypercall(vcpu, in exit, session);
-            case ExitReason.PortIo:
-                processor.Complete(ports.Dispatch(vcpu, exit.PortIo));
-                return true;
-            case ExitReason.MemoryAccess:
-                processor.Complete(memory.Dispatch(vcpu, exit.Memory));
-                return true;
-            case ExitReason.MsrRead:
-                processor.Complete(msrs.Read(vcpu, exit.Msr.Index));
-                return true;
-            case ExitReason.MsrWrite:
-                processor.Complete(msrs.Write(vcpu, exit.Msr.Index, exit.Msr.Value));
-                return true;
-            case ExitReason.Cpuid:
-                Cpuid(processor, vcpu.Index, exit.Cpuid);
-                return true;
             case ExitReason.Exception:
                 // Interception is for observers: the guest gets its exception.
                 ExceptionExit e = exit.Exception;
@@ -70,60 +95,55 @@ internal sealed class ExitDispatcher(
         }
     }
 
-    private bool Hypercall(VirtualCpu vcpu, in VmExit exit, RunSession session)
-    {
-        IVcpu processor = vcpu.Processor;
-        HypercallArguments arguments = HypercallArguments.From(in processor.RegistersButFlags, (exit.Mode & GuestMode.LongModeActive) != 0);
-        HypercallOutcome outcome = HypercallOutcome.Invalid;
-        if (exit.Cpl == 0 || allowUserHypercalls)
-        {
-            IHypercallHandler? handler = hypercalls.Find(arguments.Number);
-            if (handler is not null)
-                outcome = handler.Invoke(vcpu, in arguments);
-        }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private HypercallOutcome Invoke(VirtualCpu vcpu, byte cpl, in HypercallArguments arguments) =>
+        (cpl == 0 || allowUserHypercalls) && hypercalls.Find(arguments.Number) is { } handler
+            ? handler.Invoke(vcpu, in arguments)
+            : HypercallOutcome.Invalid;
 
-        if (outcome.Kind == HypercallOutcomeKind.Return)
-        {
-            processor.Complete(ExitCompletion.RetireWith(arguments.Fit(outcome.Value)));
-            return true;
-        }
-
-        return Divert(vcpu, in exit, in arguments, outcome, session);
-    }
-
-    /// <summary>The outcomes of a hypercall that do not return to the guest at once. Apart from <see cref="Hypercall"/>, whose every call would
-    /// otherwise clear
-    /// the stack space of the stop's description.</summary>
+    /// <summary>The outcomes of a hypercall that do not return to the guest at once. Apart from <see cref="Dispatch"/>, whose every call would otherwise
+    /// clear the stack space of the stop's description.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool Divert(VirtualCpu vcpu, in VmExit exit, in HypercallArguments arguments, HypercallOutcome outcome, RunSession session)
     {
+        IVcpu processor = vcpu.Processor;
         switch (outcome.Kind)
         {
             case HypercallOutcomeKind.ExitToUser:
-                vcpu.Processor.Complete(ExitCompletion.Retire);
+                processor.Complete(ExitCompletion.Retire);
                 vcpu.Suspend(in arguments);
                 Stop(session, StopReason.UserExit, vcpu, in exit, null);
                 return false;
             case HypercallOutcomeKind.StopGuest:
-                vcpu.Processor.Complete(ExitCompletion.RetireWith(0));
+                processor.Complete(ExitCompletion.RetireWith(0));
                 session.Stop(new StopInfo { Reason = StopReason.Exited, VcpuIndex = vcpu.Index, ExitCode = (int)outcome.Value, Exit = exit });
                 return false;
             default:
-                vcpu.Processor.Complete(outcome.ToFault());
+                processor.Complete(outcome.ToFault());
                 return true;
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Cpuid(IVcpu processor, int index, CpuidExit query)
     {
-        bool follows = CpuidTable.FollowsControls(query.Leaf);
-        CpuidResult result = cpuid.Query(query.Leaf, query.Subleaf, index, follows ? processor.Cr4 : 0, follows ? processor.Xcr0 : 0);
+        if (CpuidTable.FollowsVcpu(query.Leaf))
+            PutOfVcpu(processor, index, query);
+        else
+            Put(processor, in cpuid.Find(query.Leaf, query.Subleaf));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void PutOfVcpu(IVcpu processor, int index, CpuidExit query) =>
+        Put(processor, cpuid.Query(query.Leaf, query.Subleaf, index, processor.Cr4, processor.Xcr0));
+
+    private static void Put(IVcpu processor, in CpuidResult result)
+    {
         ref GeneralRegisters registers = ref processor.RegistersButFlags;
         registers.Rax = result.Eax;
         registers.Rbx = result.Ebx;
         registers.Rcx = result.Ecx;
         registers.Rdx = result.Edx;
-        processor.Complete(ExitCompletion.Retire);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -133,6 +133,12 @@ internal static unsafe class BlockBuilder
                 Slot(ref after, last.Immediate);
                 return 1;
             default:
+                if (OpInfo.IsSystem(last.Kind))
+                {
+                    Slot(ref after, next);
+                    return 1;
+                }
+
                 if (OpInfo.EndsBlock(last.Kind))
                     return 0;
                 after = new Op { Kind = OpKind.BlockEnd, Handler = Control.BlockEnd, Immediate = next, RipDelta = (ushort)at };

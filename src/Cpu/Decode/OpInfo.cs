@@ -6,11 +6,13 @@ internal static class OpInfo
     /// <summary>Whether no instruction can follow in the same block: control may go elsewhere, or mode, translation or code may change.</summary>
     internal static bool EndsBlock(OpKind kind) => kind switch
     {
-        >= OpKind.Invalid and <= OpKind.Emms => true,
         >= OpKind.Call and <= OpKind.Jg => true,
         OpKind.BlockEnd or OpKind.FetchViolation => true,
-        _ => false,
+        _ => IsSystem(kind),
     };
+
+    /// <summary>Whether it is a system instruction. Each has a link to what follows it, for those whose event is answered on the spot.</summary>
+    internal static bool IsSystem(OpKind kind) => kind is >= OpKind.Invalid and <= OpKind.Emms;
 
     /// <summary>Whether the immediate is a displacement from the instruction's end.</summary>
     internal static bool IsRelativeBranch(OpKind kind) => Targets(kind) != 0;

@@ -47,12 +47,17 @@ internal static unsafe class Threading
             s.Gpr.Rip = rip;
     }
 
-    /// <summary>Ends an instruction that has raised an event: goes on behind the answer, or leaves to the run loop.</summary>
+    /// <summary>Ends a system instruction that has raised an event: goes on behind the answer, or leaves to the run loop. The way on is the block's link,
+    /// and RIP is only compared with it: that it went through the host and back is then no part of what the next block waits for.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Answer(ref CpuState s, Processor p)
+    internal static void Answer(ref CpuState s, ref Op op, Processor p)
     {
-        if (p.TryAnswer(ref s))
-            Jump(ref s, p, s.Gpr.Rip);
+        if (!p.TryAnswer(ref s))
+            return;
+        // Where the host has moved RIP, the loop finds the block.
+        ref LinkSlot slot = ref Unsafe.As<Op, LinkSlot>(ref Unsafe.Add(ref op, 1));
+        if (slot.Rip == s.Gpr.Rip)
+            Follow(ref s, ref op, p, 0);
     }
 
     /// <summary>Starts a block, unless the budget ends inside it or a stop is wanted: then RIP is set and control returns to the run loop.</summary>

@@ -15,8 +15,8 @@ internal static class EventInstructions
     [MethodImpl(Threading.Handler)]
     public static void Cpuid(ref CpuState s, ref Op op, Processor p)
     {
-        p.Leave(ref s, ref op, CpuEventKind.Cpuid);
-        Threading.Answer(ref s, p);
+        p.Describe(ref s, ref op, CpuEventKind.Cpuid);
+        Threading.Answer(ref s, ref op, p);
     }
 
     public static void Pause(ref CpuState s, ref Op op, Processor p) => p.Leave(ref s, ref op, CpuEventKind.Pause);
@@ -32,20 +32,30 @@ internal static class EventInstructions
     [MethodImpl(Threading.Handler)]
     public static void Rdmsr(ref CpuState s, ref Op op, Processor p)
     {
-        if (!Privileged(ref s, ref op, p, CpuEventKind.Rdmsr))
+        if (s.Sys.Cpl != 0)
+        {
+            Refuse(ref s, ref op);
             return;
+        }
+
+        p.Describe(ref s, ref op, CpuEventKind.Rdmsr);
         p.Event.Index = (uint)s.Gpr.Rcx;
-        Threading.Answer(ref s, p);
+        Threading.Answer(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler)]
     public static void Wrmsr(ref CpuState s, ref Op op, Processor p)
     {
-        if (!Privileged(ref s, ref op, p, CpuEventKind.Wrmsr))
+        if (s.Sys.Cpl != 0)
+        {
+            Refuse(ref s, ref op);
             return;
+        }
+
+        p.Describe(ref s, ref op, CpuEventKind.Wrmsr);
         p.Event.Index = (uint)s.Gpr.Rcx;
         p.Event.Value = s.Gpr.Rdx << 32 | (uint)s.Gpr.Rax;
-        Threading.Answer(ref s, p);
+        Threading.Answer(ref s, ref op, p);
     }
 
     public static void Invlpg(ref CpuState s, ref Op op, Processor p)
@@ -87,10 +97,10 @@ internal static class EventInstructions
     [MethodImpl(Threading.Handler)]
     public static void Vendor(ref CpuState s, ref Op op, Processor p)
     {
-        OperandEvents.Leave(ref s, ref op, p, CpuEventKind.VendorInstruction);
+        OperandEvents.Describe(ref s, ref op, p, CpuEventKind.VendorInstruction);
         p.Event.Instruction = (VendorInstruction)op.Immediate;
         p.Event.Index = (uint)OpAccess.Number(ref op);
-        Threading.Answer(ref s, p);
+        Threading.Answer(ref s, ref op, p);
     }
 
     public static void Iret(ref CpuState s, ref Op op, Processor p)
@@ -158,6 +168,13 @@ internal static class EventInstructions
             Faults.GeneralProtection(ref s);
         else
             p.Leave(ref s, ref op, kind);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Refuse(ref CpuState s, ref Op op)
+    {
+        Faults.Begin(ref s, ref op);
+        Faults.GeneralProtection(ref s);
     }
 
     private static bool Privileged(ref CpuState s, ref Op op, Processor p, CpuEventKind kind)

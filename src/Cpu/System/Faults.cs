@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Cpu.Decode;
 using Hv.Cpu.State;
 
@@ -8,6 +9,7 @@ namespace Hv.Cpu.System;
 internal static class Faults
 {
     /// <summary>Puts RIP on the instruction, for memory accesses and faults that do not name it. The first thing a handler does.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Begin(ref CpuState s, ref Op op) => s.Gpr.Rip = s.BlockRip + op.RipDelta;
 
     /// <summary>An exception without an error code.</summary>

@@ -61,6 +61,7 @@ public static class ModelSpecificRegisters
     internal static ReadOnlySpan<uint> KeptIndexes => s_kept;
 
     /// <summary>Whether the processor keeps register <paramref name="index"/>, so that a layer can leave it alone.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Owns(uint index) => Find(index) is not null;
 
     /// <summary>Reads a register.</summary>
@@ -118,6 +119,7 @@ public static class ModelSpecificRegisters
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Row? Find(uint index)
     {
         Row?[] low = LowRows, high = HighRows;

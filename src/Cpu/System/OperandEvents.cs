@@ -16,7 +16,15 @@ internal static class OperandEvents
 {
     public static void Leave(ref CpuState s, ref Op op, Processor p, CpuEventKind kind)
     {
-        p.Leave(ref s, ref op, kind);
+        Describe(ref s, ref op, p, kind);
+        s.Attention |= Attention.Event | Attention.Placed;
+    }
+
+    /// <summary>As <see cref="Leave"/>, for a handler that ends with <c>Threading.Answer</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Describe(ref CpuState s, ref Op op, Processor p, CpuEventKind kind)
+    {
+        p.Describe(ref s, ref op, kind);
         p.Event.Size = (byte)OpAccess.Size(ref op);
         p.Event.Register = (byte)(op.Rm >> 3);
         if (OpAccess.IsMemory(ref op))

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hv.Core.Exits;
 using Hv.Cpu.State;
 using Hv.Cpu.Virtualization;
@@ -14,6 +15,16 @@ public static class PortCompletion
     /// <param name="value">What the device gave; ignored for a write.</param>
     public static void Complete(Processor p, ulong value)
     {
+        Put(p, value);
+        p.Retire();
+    }
+
+    /// <summary>As <see cref="Complete"/>, without <see cref="Processor.Retire"/>, which must follow.</summary>
+    /// <param name="p">The processor.</param>
+    /// <param name="value">What the device gave; ignored for a write.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Put(Processor p, ulong value)
+    {
         PortIoExit port = p.Event.Port;
         ref CpuState s = ref p.State;
         if (!port.IsWrite)
@@ -27,6 +38,5 @@ public static class PortCompletion
         }
 
         DebugTraps.PortAccess(ref s, port.Port, port.Size);
-        p.Retire();
     }
 }

@@ -54,10 +54,10 @@ internal static unsafe class PortInstructions
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Raise<TPort>(ref CpuState s, ref Op op, Processor p, PortIoExit port) where TPort : struct, IPortNumber
     {
-        p.Leave(ref s, ref op, CpuEventKind.PortIo);
+        p.Describe(ref s, ref op, CpuEventKind.PortIo);
         p.Event.Port = port;
         p.Event.IsImmediate = TPort.IsImmediate;
-        Threading.Answer(ref s, p);
+        Threading.Answer(ref s, ref op, p);
     }
 
     [MethodImpl(Threading.Handler | MethodImplOptions.NoInlining)]

@@ -21,10 +21,16 @@ public static class RegisterCompletion
     /// <summary>A 64-bit result in EDX:EAX, for RDMSR, RDTSC, RDPMC.</summary>
     public static void Pair(Processor p, ulong value)
     {
+        PutPair(p, value);
+        p.Retire();
+    }
+
+    /// <summary>As <see cref="Pair"/>, without <see cref="Processor.Retire"/>, which must follow.</summary>
+    public static void PutPair(Processor p, ulong value)
+    {
         ref CpuState s = ref p.State;
         s.Gpr.Rax = (uint)value;
         s.Gpr.Rdx = value >> 32;
-        p.Retire();
     }
 
     /// <summary>RDTSCP: the pair, and IA32_TSC_AUX in ECX.</summary>
