@@ -19,17 +19,21 @@ if (options is ["start", ..])
     return 0;
 }
 
+int at = Array.IndexOf(options, "--engines");
+string[] only = at >= 0 && at + 1 < options.Length ? options[at + 1].Split(',') : [];
+if (at >= 0)
+    options = [.. options[..at], .. options.Skip(at + 2)];
 string[] wanted = [.. options.Where(o => !o.StartsWith('-') && !int.TryParse(o, CultureInfo.InvariantCulture, out _))];
 
 (string Name, uint Hv, uint Qemu, uint Bochs)[] work =
 [
     ("coremix", 20, 20, 4), ("integer", 20, 20, 4), ("memory", 20, 20, 4), ("calls", 20, 20, 4), ("paging", 20, 20, 4), ("strings", 200, 8, 4),
-    ("exit-cpuid", 200, 200, 40), ("exit-port", 200, 200, 40),
+    ("exit-port", 200, 200, 40), ("exit-cpuid", 200, 200, 40), ("exit-rdmsr", 200, 200, 4),
 ];
 if (wanted.FirstOrDefault(w => work.All(g => g.Name != w)) is { } unknown)
 {
     Console.Error.WriteLine($"compare: no guest '{unknown}'; there are {string.Join(", ", work.Select(g => g.Name))}, and start; "
-        + "options are --turns N and --scale N (tenths)");
+        + "options are --turns N, --scale N (tenths) and --engines NAME,NAME");
     return 2;
 }
 
@@ -40,44 +44,50 @@ Engine[] engines =
 ];
 foreach (Engine missing in engines.Where(e => e.Missing is not null))
     Console.WriteLine($"{missing.Name}: left out: {missing.Missing}");
-engines = [.. engines.Where(e => e.Missing is null)];
+engines = [.. engines.Where(e => e.Missing is null && (only.Length == 0 || only.Any(o => e.Name.Contains(o, StringComparison.OrdinalIgnoreCase))))];
 if (engines.Length == 0)
     return 2;
 
 string directory = Directory.CreateTempSubdirectory("hv-compare-").FullName;
 try
 {
-    Console.WriteLine($"{"guest",-12}{"engine",-14}{"ms/round: cold",16}{"steady",10}{"x hv emulated",16}");
-    foreach ((string name, uint hvRounds, uint qemuRounds, uint bochsRounds) in work.Where(g => wanted.Length == 0 || wanted.Contains(g.Name)))
+    // A turn has all guests, so that one guest may be compared with another of the same run (docs/adr/0006-what-an-exit-is-measured-by.md). The least
+    // time of each length, and only then differences: the least difference would be that of the turn whose short run was disturbed most.
+    Run[] runs =
+    [
+        .. from w in work
+           where wanted.Length == 0 || wanted.Contains(w.Name)
+           let guest = new GuestImage(w.Name, File.ReadAllBytes(Path.Combine(home, "images", w.Name + ".bin")))
+           from engine in engines
+           select new Run(guest, engine, Rounds(engine, w.Hv, w.Qemu, w.Bochs)),
+    ];
+    var results = new Dictionary<(string, uint), string>();
+    for (int turn = 0; turn < turns; turn++)
     {
-        var guest = new GuestImage(name, File.ReadAllBytes(Path.Combine(home, "images", name + ".bin")));
-        // The least time of each length, and only then differences: the least difference would be that of the turn whose short run was disturbed most.
-        Dictionary<Engine, Lengths> least = engines.ToDictionary(e => e, _ => Lengths.None);
-        var results = new Dictionary<uint, string>();
-        for (int turn = 0; turn < turns; turn++)
-        {
-            foreach (Engine engine in engines)
-            {
-                uint n = Rounds(engine, hvRounds, qemuRounds, bochsRounds), quarter = n / 4;
-                double empty = Run(engine, guest, 0, results), part = Run(engine, guest, quarter, results), all = Run(engine, guest, n, results);
-                least[engine] = least[engine].Least(empty, part, all);
-            }
-        }
+        foreach (Run run in runs)
+            run.Least = run.Least.Least(Seconds(run, 0), Seconds(run, run.Rounds / 4), Seconds(run, run.Rounds));
+    }
 
-        double reference = 0;
-        foreach (Engine engine in engines)
+    Console.WriteLine($"{"guest",-12}{"engine",-14}{"ms/round: cold",16}{"steady",10}{"x hv emulated",16}");
+    foreach (IGrouping<string, Run> guest in runs.GroupBy(r => r.Guest.Name))
+    {
+        double reference = guest.First().PerRound.Steady;
+        foreach (Run run in guest)
+            Row(guest.Key, run.Engine.Name, run.PerRound.Cold, run.PerRound.Steady, reference);
+        if (guest.Key == "strings" && NativeStrings.Missing is null)
         {
-            uint n = Rounds(engine, hvRounds, qemuRounds, bochsRounds);
-            (double cold, double steady) = least[engine].PerRound(n, n / 4);
-            reference = reference == 0 ? steady : reference;
-            Row(name, engine.Name, cold, steady, reference);
+            uint rounds = guest.First().Rounds;
+            double native = Enumerable.Range(0, turns).Min(_ => NativeStrings.Run(rounds)) / rounds;
+            Row(guest.Key, "native", native, native, reference);
         }
+    }
 
-        if (name == "strings" && NativeStrings.Missing is null)
-        {
-            double native = Enumerable.Range(0, turns).Min(_ => NativeStrings.Run(hvRounds)) / hvRounds;
-            Row(name, "native", native, native, reference);
-        }
+    double Seconds(Run run, uint rounds)
+    {
+        (double seconds, string result) = run.Engine.Run(run.Guest, rounds, directory);
+        if (!results.TryAdd((run.Guest.Name, rounds), result) && results[(run.Guest.Name, rounds)] is var other && other != result)
+            Console.WriteLine($"{run.Guest.Name}: {run.Engine.Name} gave {result} for {rounds} rounds where another gave {other}");
+        return seconds;
     }
 }
 finally
@@ -93,14 +103,6 @@ uint Rounds(Engine engine, uint hvRounds, uint qemuRounds, uint bochsRounds)
     return Math.Max(4, (uint)(full * scale));
 }
 
-double Run(Engine engine, GuestImage guest, uint rounds, Dictionary<uint, string> results)
-{
-    (double seconds, string result) = engine.Run(guest, rounds, directory);
-    if (!results.TryAdd(rounds, result) && results[rounds] != result)
-        Console.WriteLine($"{guest.Name}: {engine.Name} gave {result} for {rounds} rounds where another gave {results[rounds]}");
-    return seconds;
-}
-
 void Row(string guest, string engine, double cold, double steady, double reference) => Console.WriteLine(
     string.Create(CultureInfo.InvariantCulture, $"{guest,-12}{engine,-14}{cold * 1e3,16:F3}{steady * 1e3,10:F3}{steady / reference,16:F2}"));
 
@@ -109,6 +111,20 @@ int Option(string name, int otherwise)
     int at = Array.IndexOf(options, name);
     return at >= 0 && at + 1 < options.Length && int.TryParse(options[at + 1], CultureInfo.InvariantCulture, out int value) && value > 0 ? value
         : otherwise;
+}
+
+/// <summary>A guest on an engine, and what it took so far.</summary>
+internal sealed class Run(GuestImage guest, Engine engine, uint rounds)
+{
+    public GuestImage Guest { get; } = guest;
+
+    public Engine Engine { get; } = engine;
+
+    public uint Rounds { get; } = rounds;
+
+    public Lengths Least { get; set; } = Lengths.None;
+
+    public (double Cold, double Steady) PerRound => Least.PerRound(Rounds, Rounds / 4);
 }
 
 /// <summary>Seconds of a guest without work, with a quarter of it, and with all.</summary>

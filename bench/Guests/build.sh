@@ -18,6 +18,7 @@ build() {
 for guest in coremix integer memory calls paging strings; do build "$guest" "$guest.c"; done
 build exit-cpuid exits.c
 build exit-port exits.c -DPORT
+build exit-rdmsr exits.c -DMSR
 gcc -m32 -c boot.S -o "$tmp/boot.o"
 ld -m elf_i386 -z noexecstack -Ttext 0x7C00 --oformat binary "$tmp/boot.o" -o "$out/boot.bin"
 ls -l "$out"
