@@ -71,6 +71,7 @@ public sealed class CpuidTable
     }
 
     /// <summary>Whether the answer to a leaf follows the vCPU, its CR4 or its XCR0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool FollowsVcpu(uint leaf) => leaf is 1 or 0xD;
 
     /// <summary>As <see cref="Query(uint, uint)"/>, with what differs between the vCPUs of a machine (SDM 2A CPUID): leaf 1 EBX[31:24], the initial
@@ -138,6 +139,7 @@ public sealed class CpuidTable
         public readonly ulong Key = key, Mask = mask;
         public readonly CpuidResult Result = result;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public bool Answers(ulong query) => (query & Mask) == Key;
     }
 }

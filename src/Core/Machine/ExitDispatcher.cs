@@ -137,6 +137,7 @@ internal sealed class ExitDispatcher(
     private void PutOfVcpu(IVcpu processor, int index, CpuidExit query) =>
         Put(processor, cpuid.Query(query.Leaf, query.Subleaf, index, processor.Cr4, processor.Xcr0));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Put(IVcpu processor, in CpuidResult result)
     {
         ref GeneralRegisters registers = ref processor.RegistersButFlags;

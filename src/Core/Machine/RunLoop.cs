@@ -69,7 +69,6 @@ internal sealed class RunLoop : IExitSink
     }
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool OnExit(in VmExit exit)
     {
         _observer?.OnExit(_vcpu, in exit);
