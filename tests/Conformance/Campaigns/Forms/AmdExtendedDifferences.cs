@@ -127,13 +127,12 @@ internal static class AmdExtendedDifferences
                 ? Same(slot, in silicon, in ours, Parts.Memory) && slot.LinearAddress(in input, in slot.Memory[0]) is var area
                     && DifferWithin(in silicon, in ours, area + EnvironmentPointers, area + EnvironmentSize, byZeros: true)
                 : Same(slot, in silicon, in ours, Parts.Pointers) && AreKeptOrLost(in input, in silicon, in ours)),
-        new(Maker.Amd, "FDP and FIP that FXRSTOR64 or XRSTOR64 loads", "canonical with 57 bits", "64 bits",
+        new(Maker.Amd, "FDP and FIP that FXRSTOR64 or XRSTOR64 loads", "canonical with 57 bits, or with 48 where linear addresses have no more", "64 bits",
             "SDM 2A FXRSTOR and APM 5 FXRSTOR do not say what becomes of an address that is not canonical",
             (CodeSlot slot, in CaseRecord _, in CaseRecord silicon, in CaseRecord ours)
                 => slot.Instruction.Mnemonic is Mnemonic.Fxrstor64 or Mnemonic.Xrstor64
                 && Same(slot, in silicon, in ours, Parts.Pointers) && silicon.Extended.Opcode == ours.Extended.Opcode
-                && silicon.Extended.InstructionPointer == Canonical(ours.Extended.InstructionPointer)
-                && silicon.Extended.OperandPointer == Canonical(ours.Extended.OperandPointer)),
+                && (AreCanonical(in silicon, in ours, 57) || AreCanonical(in silicon, in ours, 48))),
         new(Maker.Amd, "MXCSR bit 17", "MM, misaligned exception mask: may be loaded", "reserved: #GP",
             "APM 1 4.2.2 (MXCSR.MM; CPUID 8000_0001h ECX[7]); SDM 1 10.2.3: bits 31:16 are reserved",
             (CodeSlot slot, in CaseRecord input, in CaseRecord silicon, in CaseRecord ours)
@@ -153,7 +152,11 @@ internal static class AmdExtendedDifferences
     private static bool IsKeptOrLost(ulong silicon, ulong ours, ulong before, bool orHalf) =>
         silicon == ours || (ours == before && (silicon == 0 || (orHalf && silicon == (uint)before)));
 
-    private static ulong Canonical(ulong address) => (ulong)((long)(address << 7) >> 7);
+    private static bool AreCanonical(in CaseRecord silicon, in CaseRecord ours, int bits) =>
+        silicon.Extended.InstructionPointer == Canonical(ours.Extended.InstructionPointer, bits)
+        && silicon.Extended.OperandPointer == Canonical(ours.Extended.OperandPointer, bits);
+
+    private static ulong Canonical(ulong address, int bits) => (ulong)((long)(address << (64 - bits)) >> (64 - bits));
 
     /// <summary>VEX encodings and the legacy instructions whose memory operand may lie anywhere.</summary>
     private static bool NeedsNoAlignment(in Instruction instruction) => instruction.Encoding == EncodingKind.VEX
