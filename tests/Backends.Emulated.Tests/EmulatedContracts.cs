@@ -22,6 +22,8 @@ public sealed class EmulatedActivity() : ActivityContract(Subject.Emulated);
 
 public sealed class EmulatedBudget() : BudgetContract(Subject.Emulated);
 
+public sealed class EmulatedSink() : SinkContract(Subject.Emulated);
+
 public sealed class EmulatedExitInstruction() : ExitInstructionContract(Subject.Emulated);
 
 public sealed class EmulatedFaults() : FaultContract(Subject.Emulated);

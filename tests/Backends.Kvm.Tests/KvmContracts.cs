@@ -59,6 +59,8 @@ public sealed class KvmActivity() : ActivityContract(Subject.Kvm);
 
 public sealed class KvmBudget() : BudgetContract(Subject.Kvm);
 
+public sealed class KvmSink() : SinkContract(Subject.Kvm);
+
 public sealed class KvmExitInstruction() : ExitInstructionContract(Subject.Kvm);
 
 public sealed class KvmFault() : FaultContract(Subject.Kvm);

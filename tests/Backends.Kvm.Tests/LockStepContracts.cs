@@ -7,6 +7,8 @@ public sealed class LockStepActivity() : ActivityContract(Subject.LockStep);
 
 public sealed class LockStepBudget() : BudgetContract(Subject.LockStep);
 
+public sealed class LockStepSink() : SinkContract(Subject.LockStep);
+
 public sealed class LockStepExitInstruction() : ExitInstructionContract(Subject.LockStep);
 
 public sealed class LockStepFault() : FaultContract(Subject.LockStep);

@@ -14,6 +14,8 @@ public sealed class SvmActivity() : ActivityContract(Subject.Svm);
 
 public sealed class SvmBudget() : BudgetContract(Subject.Svm);
 
+public sealed class SvmSink() : SinkContract(Subject.Svm);
+
 public sealed class SvmExitInstruction() : ExitInstructionContract(Subject.Svm);
 
 public sealed class SvmFault() : FaultContract(Subject.Svm);

@@ -52,7 +52,9 @@ internal static unsafe class Threading
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Answer(ref CpuState s, ref Op op, Processor p)
     {
-        if (!p.TryAnswer(ref s))
+        ulong ticket = s.Ticket;
+        // Another ticket: what answered may have dropped all code, this block too, so that its link is not looked at any more.
+        if (!p.TryAnswer(ref s) || s.Ticket != ticket)
             return;
         // Where the host has moved RIP, the loop finds the block.
         ref LinkSlot slot = ref Unsafe.As<Op, LinkSlot>(ref Unsafe.Add(ref op, 1));

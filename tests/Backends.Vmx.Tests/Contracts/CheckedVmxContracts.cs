@@ -14,6 +14,8 @@ public sealed class CheckedVmxActivity() : ActivityContract(CheckedSubject.Vmx);
 
 public sealed class CheckedVmxBudget() : BudgetContract(CheckedSubject.Vmx);
 
+public sealed class CheckedVmxSink() : SinkContract(CheckedSubject.Vmx);
+
 public sealed class CheckedVmxExitInstruction() : ExitInstructionContract(CheckedSubject.Vmx);
 
 public sealed class CheckedVmxFaults() : FaultContract(CheckedSubject.Vmx);

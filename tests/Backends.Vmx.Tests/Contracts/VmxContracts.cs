@@ -13,6 +13,8 @@ public sealed class VmxActivity() : ActivityContract(Subject.Vmx);
 
 public sealed class VmxBudget() : BudgetContract(Subject.Vmx);
 
+public sealed class VmxSink() : SinkContract(Subject.Vmx);
+
 public sealed class VmxExitInstruction() : ExitInstructionContract(Subject.Vmx);
 
 public sealed class VmxFaults() : FaultContract(Subject.Vmx);
