@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Hv.Core.Composition;
 
 namespace Hv.Core.Cpuid;
 
@@ -17,13 +18,10 @@ public readonly record struct CpuidEntry(uint Leaf, uint? Subleaf, CpuidResult R
 /// </summary>
 public sealed class CpuidTable
 {
-    private const ulong LeafMask = 0xFFFF_FFFF_0000_0000;
+    private static readonly Answer s_absent = new(default);
 
-    // By key. The last one is of no leaf: under its mask no query is its key, and its answer is that of every absent leaf.
-    private readonly Row[] _rows;
-
-    // Where the last answer was found: guests ask for one leaf many times over. Any place is right, so that threads may race for it.
-    private int _last;
+    // By leaf above subleaf; a leaf that does not look at ECX has every subleaf.
+    private readonly RangeTable<Answer> _table;
 
     /// <summary>Makes a table of <paramref name="entries"/>; a later row replaces an earlier one of the same leaf and subleaf. A leaf with any row
     /// that names a subleaf looks at ECX; its row without one is then subleaf 0.</summary>
@@ -31,26 +29,21 @@ public sealed class CpuidTable
     {
         CpuidEntry[] given = [.. entries];
         Entries = given;
-        // By hand: a sorted collection of these structs is some hundred methods for the compiler at each start (docs/adr/0062-lean-start.md).
-        var rows = new Row[given.Length + 1];
-        int count = 0;
+        var rows = new List<RangeTable<Answer>.Row>(given.Length);
         foreach (CpuidEntry entry in given)
         {
-            ulong key = KeyOf(entry.Leaf, entry.Subleaf ?? 0);
-            int at = 0;
-            while (at < count && rows[at].Key < key)
-                at++;
-            if (at == count || rows[at].Key != key)
+            ulong first = KeyOf(entry.Leaf, entry.Subleaf ?? 0);
+            ulong last = HasSubleaves(given, entry.Leaf) ? first : KeyOf(entry.Leaf, uint.MaxValue);
+            for (int at = rows.Count - 1; at >= 0; at--)
             {
-                Array.Copy(rows, at, rows, at + 1, count - at);
-                count++;
+                if (rows[at].First == first)
+                    rows.RemoveAt(at);
             }
 
-            rows[at] = new Row(key, HasSubleaves(given, entry.Leaf) ? ulong.MaxValue : LeafMask, entry.Result);
+            rows.Add(new(first, last, new Answer(entry.Result)));
         }
 
-        rows[count] = new Row(ulong.MaxValue, 0, default);
-        _rows = rows[..(count + 1)];
+        _table = new("CPUID leaf and subleaf", rows);
     }
 
     /// <summary>The rows, in the order given.</summary>
@@ -61,14 +54,7 @@ public sealed class CpuidTable
 
     /// <summary>As <see cref="Query(uint, uint)"/>, where the answer is kept.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal ref readonly CpuidResult Find(uint leaf, uint subleaf)
-    {
-        ulong key = KeyOf(leaf, subleaf);
-        ref readonly Row row = ref _rows[_last];
-        if (!row.Answers(key))
-            row = ref Search(key);
-        return ref row.Result;
-    }
+    internal ref readonly CpuidResult Find(uint leaf, uint subleaf) => ref (_table.Find(KeyOf(leaf, subleaf)) ?? s_absent).Result;
 
     /// <summary>Whether the answer to a leaf follows the vCPU, its CR4 or its XCR0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -97,26 +83,6 @@ public sealed class CpuidTable
         return result;
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private ref readonly Row Search(ulong key)
-    {
-        Row[] rows = _rows;
-        int absent = rows.Length - 1, low = 0, high = absent;
-        while (low < high)
-        {
-            int middle = (int)((uint)(low + high) >> 1);
-            if (rows[middle].Key <= key)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-
-        if (low == 0 || !rows[low - 1].Answers(key))
-            return ref rows[absent];
-        _last = low - 1;
-        return ref rows[low - 1];
-    }
-
     private static ulong KeyOf(uint leaf, uint subleaf) => ((ulong)leaf << 32) | subleaf;
 
     private static bool HasSubleaves(CpuidEntry[] entries, uint leaf)
@@ -130,16 +96,8 @@ public sealed class CpuidTable
         return false;
     }
 
-    /// <summary>An answer and what it answers.</summary>
-    /// <param name="key">The leaf above the subleaf.</param>
-    /// <param name="mask">What of a query is looked at; 0 where it answers none.</param>
-    /// <param name="result">The answer.</param>
-    private readonly struct Row(ulong key, ulong mask, CpuidResult result)
+    private sealed class Answer(CpuidResult result)
     {
-        public readonly ulong Key = key, Mask = mask;
         public readonly CpuidResult Result = result;
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public bool Answers(ulong query) => (query & Mask) == Key;
     }
 }
