@@ -236,17 +236,23 @@ public class VcpuTests
             a.@out(Port, al);
             a.jmp(top);
         });
-        long allocated = 0;
-        for (int i = 0; i < 300; i++)
+        // The first round warms up. A collection that another test causes can charge this thread some bytes once, as in BudgetContract: what an exit
+        // allocates shows in every round.
+        long least = long.MaxValue;
+        for (int round = 0; round < 6; round++)
         {
-            if (i == 100)
-                allocated = GC.GetAllocatedBytesForCurrentThread();
-            guest.Vcpu.Run(long.MaxValue, out VmExit exit);
-            if (exit.Reason != ExitReason.Hypercall)
-                Assert.Fail($"{exit.Reason}");
-            guest.Vcpu.Complete(ExitCompletion.RetireWith(0));
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 200; i++)
+            {
+                guest.Vcpu.Run(long.MaxValue, out VmExit exit);
+                if (exit.Reason != ExitReason.Hypercall)
+                    Assert.Fail($"{exit.Reason}");
+                guest.Vcpu.Complete(ExitCompletion.RetireWith(0));
+            }
+
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - allocated);
+        Assert.Equal(0, least);
     }
 }
