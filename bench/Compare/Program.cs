@@ -20,7 +20,7 @@ if (options is ["start", ..])
 }
 
 int at = Array.IndexOf(options, "--engines");
-string[] only = at >= 0 && at + 1 < options.Length ? options[at + 1].Split(',') : [];
+string[] only = at >= 0 ? options.ElementAtOrDefault(at + 1)?.Split(',') ?? [""] : [];
 if (at >= 0)
     options = [.. options[..at], .. options.Skip(at + 2)];
 string[] wanted = [.. options.Where(o => !o.StartsWith('-') && !int.TryParse(o, CultureInfo.InvariantCulture, out _))];
@@ -42,9 +42,15 @@ Engine[] engines =
     new HvEngine("emulated", hv), new HvEngine("vmx", hv), new HvEngine("svm", hv), new QemuEngine(),
     new BochsEngine(File.ReadAllBytes(Path.Combine(home, "images/boot.bin"))),
 ];
+if (only.FirstOrDefault(o => o.Length == 0 || !engines.Any(e => IsCalled(e, o))) is { } nobody)
+{
+    Console.Error.WriteLine($"compare: no engine '{nobody}'; --engines takes parts of {string.Join(", ", engines.Select(e => e.Name))}, with commas between");
+    return 2;
+}
+
 foreach (Engine missing in engines.Where(e => e.Missing is not null))
     Console.WriteLine($"{missing.Name}: left out: {missing.Missing}");
-engines = [.. engines.Where(e => e.Missing is null && (only.Length == 0 || only.Any(o => e.Name.Contains(o, StringComparison.OrdinalIgnoreCase))))];
+engines = [.. engines.Where(e => e.Missing is null && (only.Length == 0 || only.Any(o => IsCalled(e, o))))];
 if (engines.Length == 0)
     return 2;
 
@@ -68,7 +74,7 @@ try
             run.Least = run.Least.Least(Seconds(run, 0), Seconds(run, run.Rounds / 4), Seconds(run, run.Rounds));
     }
 
-    Console.WriteLine($"{"guest",-12}{"engine",-14}{"ms/round: cold",16}{"steady",10}{"x hv emulated",16}");
+    Console.WriteLine($"{"guest",-12}{"engine",-14}{"ms/round: cold",16}{"steady",10}{"x " + engines[0].Name,16}");
     foreach (IGrouping<string, Run> guest in runs.GroupBy(r => r.Guest.Name))
     {
         double reference = guest.First().PerRound.Steady;
@@ -96,6 +102,8 @@ finally
 }
 
 return 0;
+
+static bool IsCalled(Engine engine, string part) => engine.Name.Contains(part, StringComparison.OrdinalIgnoreCase);
 
 uint Rounds(Engine engine, uint hvRounds, uint qemuRounds, uint bochsRounds)
 {
